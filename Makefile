@@ -1,0 +1,53 @@
+# `make demo` and `make test` each work as the first command in a fresh clone.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+RUN := runs/technology_filter
+EXPORTED := exported/technology_filter
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## list these targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, export (a few minutes on 2 cores)
+	$(BIN)/rarecall generate -o data/articles.jsonl --seed 7
+	$(BIN)/rarecall tune experiments/technology_filter.yaml --overwrite
+	$(BIN)/rarecall leaderboard $(RUN)
+	rm -rf $(EXPORTED)
+	$(BIN)/rarecall export $(RUN) -o $(EXPORTED)
+	@echo
+	@echo "To look further:"
+	@printf '  %-62s%s\n' \
+	  "$(BIN)/rarecall leaderboard $(RUN) --csv" "all trials with all figures" \
+	  "less $(EXPORTED)/README.md" "the winner's model card" \
+	  "less $(EXPORTED)/experiment.yaml" "its configuration, runnable as it is" \
+	  "less experiments/technology_filter.yaml" "the experiment, to copy for your own data"
+
+test: check  ## check, then the tests
+	$(BIN)/python -m pytest -q
+
+check: $(INSTALLED)  ## ruff and mypy
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy --no-error-summary
+
+clean:  ## remove .venv, build leftovers and tool caches; data/, runs/ and exported/ stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "rarecall needs Python 3.11 or newer, got $(PYTHON) ($$($(PYTHON) --version 2>&1 | head -1 || true))." >&2; \
+	  echo "Name another one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into .venv (once; some minutes, most of them for torch)"
+	@$(PYTHON) -m venv .venv
+	@# torch by itself first: the largest download, kept when a later one fails.
+	@$(BIN)/pip install -q -c constraints.txt torch
+	@$(BIN)/pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,107 @@
+"""The predictions of one epoch as a Parquet file that any tool can read: class names and scores, one row each."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.errors import RunError
+from analysis.predictions import FloatArray, IntArray, LabelSpace, Predictions
+
+OVERALL = "overall"
+
+
+def write_predictions(path: str | os.PathLike[str], predictions: Predictions, labels: LabelSpace) -> None:
+    """Write the predictions; the file is complete or not there at all.
+
+    Columns: row, true, predicted (class names), probability.<class>, true.<dimension>, predicted.<dimension>,
+    true.overall, predicted.overall; those that the task has.
+
+    Raises:
+        ValueError: a dimension named `overall`, which the overall score needs.
+    """
+    if OVERALL in labels.dimensions:
+        raise ValueError(f"a dimension must not be named {OVERALL!r}, got {list(labels.dimensions)} (rename it)")
+    names = pa.array(labels.classes, pa.string())
+    columns = {
+        "row": pa.array(predictions.rows),
+        "true": names.take(pa.array(predictions.true_class)),
+        "predicted": names.take(pa.array(predictions.predicted_class)),
+    }
+    for prefix, members, values in _blocks(predictions, labels):
+        for name, column in zip(members, values.T, strict=True):
+            columns[f"{prefix}.{name}"] = pa.array(column)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    pq.write_table(pa.table(columns), partial)
+    partial.replace(target)
+
+
+def read_predictions(path: str | os.PathLike[str], labels: LabelSpace) -> Predictions:
+    """Read predictions back, equal to those written.
+
+    Raises:
+        RunError: no such file, not a Parquet file, a column missing, or a class that the label space does not have.
+    """
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: the stored predictions cannot be read: {reason} (run the trial again)") from error
+    missing = [name for name in ("row", "true", "predicted") if name not in table.column_names]
+    if missing:
+        raise RunError(f"{path}: must have the columns row, true and predicted, got none of {', '.join(missing)}")
+    return Predictions(
+        rows=table["row"].to_numpy().astype(np.int64),
+        true_class=_classes(path, table, "true", labels),
+        predicted_class=_classes(path, table, "predicted", labels),
+        probabilities=_block(path, table, "probability", labels.classes),
+        true_scores=_block(path, table, "true", labels.dimensions),
+        predicted_scores=_block(path, table, "predicted", labels.dimensions),
+        true_overall=_column(path, table, f"true.{OVERALL}"),
+        predicted_overall=_column(path, table, f"predicted.{OVERALL}"),
+    )
+
+
+def _blocks(predictions: Predictions, labels: LabelSpace) -> list[tuple[str, tuple[str, ...], FloatArray]]:
+    """Column prefix, names behind it and values [n, names] of every part that is there."""
+    true_overall, predicted_overall = predictions.true_overall, predictions.predicted_overall
+    parts = [
+        ("probability", labels.classes, predictions.probabilities),
+        ("true", labels.dimensions, predictions.true_scores),
+        ("predicted", labels.dimensions, predictions.predicted_scores),
+        ("true", (OVERALL,), None if true_overall is None else true_overall[:, None]),
+        ("predicted", (OVERALL,), None if predicted_overall is None else predicted_overall[:, None]),
+    ]
+    return [(prefix, members, values) for prefix, members, values in parts if values is not None]
+
+
+def _classes(path: str | os.PathLike[str], table: pa.Table, column: str, labels: LabelSpace) -> IntArray:
+    known = pa.array(labels.classes, pa.string())
+    index = pc.index_in(table[column], value_set=known)
+    if index.null_count:
+        unknown = pc.unique(table[column].filter(pc.is_null(index))).to_pylist()
+        raise RunError(f"{path}: the classes of {column} must be among {list(labels.classes)}, got {unknown}")
+    classes: IntArray = index.to_numpy().astype(np.int64)
+    return classes
+
+
+def _block(path: str | os.PathLike[str], table: pa.Table, prefix: str, members: tuple[str, ...]) -> FloatArray | None:
+    """Values [n, members], None when the file has none of these columns."""
+    columns = [_column(path, table, f"{prefix}.{name}") for name in members]
+    present = [column for column in columns if column is not None]
+    if present and len(present) < len(columns):
+        lacking = [name for name, column in zip(members, columns, strict=True) if column is None]
+        raise RunError(f"{path}: {prefix} must have a column for each of {list(members)}, got none of {lacking}")
+    return np.stack(present, axis=1) if present else None
+
+
+def _column(path: str | os.PathLike[str], table: pa.Table, name: str) -> FloatArray | None:
+    if name not in table.column_names:
+        return None
+    values: FloatArray = table[name].to_numpy().astype(np.float64)
+    return values

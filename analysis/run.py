@@ -1,0 +1,148 @@
+"""What a ledger says, as records: a run, its trials, their epochs and how each trial ended."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from analysis.criteria import Criterion, parse
+from analysis.predictions import CatastrophicRule, LabelSpace
+
+EndStatus = Literal["completed", "stopped", "failed"]
+TrialStatus = Literal["running", "completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One epoch of one trial.
+
+    epoch: counted from 1. metrics: flat, as `analysis.metrics.evaluate` names them, NaN where undefined.
+    confusion: [classes][classes] counts, rows are the true class. seconds, peak_memory_mb: spent on the epoch.
+    checkpoint, predictions: paths relative to the run folder. time: seconds since 1970.
+    """
+
+    trial: str
+    epoch: int
+    metrics: Mapping[str, float]
+    confusion: list[list[int]] | None
+    train_loss: float
+    seconds: float
+    peak_memory_mb: float
+    checkpoint: str | None
+    predictions: str | None
+    score: float
+    time: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
+        """Read a ledger row.
+
+        Raises:
+            ValueError, TypeError, KeyError: a value of the wrong kind, or none where one is needed.
+        """
+        epoch = row["epoch"]
+        if not isinstance(epoch, int) or epoch < 1:
+            raise ValueError(f"the epoch must be a whole number from 1, got {epoch!r}")
+        return cls(
+            trial=str(row["trial"]),
+            epoch=epoch,
+            metrics={key: math.nan if value is None else float(value) for key, value in row["metrics"].items()},
+            confusion=row.get("confusion"),
+            train_loss=_number(row, "train_loss"),
+            seconds=_number(row, "seconds"),
+            peak_memory_mb=_number(row, "peak_memory_mb"),
+            checkpoint=row.get("checkpoint"),
+            predictions=row.get("predictions"),
+            score=_number(row, "score"),
+            time=_number(row, "time"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EndRow:
+    """How a trial ended. time: seconds since 1970."""
+
+    trial: str
+    status: EndStatus
+    reason: str
+    time: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "EndRow":
+        """Read a ledger row.
+
+        Raises:
+            ValueError, TypeError, KeyError: a value of the wrong kind, or none where one is needed.
+        """
+        if row["status"] not in get_args(EndStatus):
+            raise ValueError(f"the status must be one of {', '.join(get_args(EndStatus))}, got {row['status']!r}")
+        return cls(str(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
+
+
+@dataclass
+class TrialRecord:
+    """All that the ledger says about one trial. params: by dotted path. epochs: ascending."""
+
+    trial: str
+    params: dict[str, Any] = field(default_factory=dict)
+    epochs: list[EpochRow] = field(default_factory=list)
+    end: EndRow | None = None
+
+    @property
+    def status(self) -> TrialStatus:
+        """How the trial ended; "running" when the ledger holds no end of it."""
+        return self.end.status if self.end else "running"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder as its ledger tells it.
+
+    headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels and objective.
+    trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
+    """
+
+    folder: Path
+    headers: tuple[Mapping[str, Any], ...]
+    trials: dict[str, TrialRecord]
+    problems: list[str]
+    criteria: tuple[Criterion, ...]
+    labels: LabelSpace
+    objective: str
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """The latest `run` row."""
+        return self.headers[-1]
+
+    def resolve(self, path: str | os.PathLike[str]) -> Path:
+        """The place of a checkpoint or predictions file that an epoch row names relative to the run folder."""
+        return self.folder / path
+
+
+def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:
+    """The criteria of a `run` row.
+
+    Raises:
+        ValueError: one that this version cannot read.
+    """
+    return tuple(parse(text) for text in header["criteria"])
+
+
+def header_labels(header: Mapping[str, Any]) -> LabelSpace:
+    """The label space of a `run` row, written as `dataclasses.asdict` gives it."""
+    labels = header["labels"]
+    rule = labels.get("catastrophic")
+    return LabelSpace(
+        tuple(labels["classes"]),
+        tuple(labels["minority"]),
+        tuple(labels.get("dimensions", ())),
+        CatastrophicRule(**rule) if rule else None,
+    )
+
+
+def _number(row: Mapping[str, Any], key: str) -> float:
+    value = row.get(key)
+    return math.nan if value is None else float(value)

@@ -1,0 +1,22 @@
+"""Losses: tensors in, one loss per row out. Knows torch and nothing else of this project.
+
+A loss is a frozen dataclass with a registration beside it; its fields are its parameters, and calling it with outputs
+and targets gives [batch] losses, neither weighted nor averaged. Importing this package registers all of them.
+"""
+
+# Imported for their registrations as much as for the names.
+from losses.classification import FocalCrossEntropy
+from losses.registry import Loss, Target, build, check, names, register
+from losses.regression import FocalSquaredError, Huber
+
+__all__ = [
+    "FocalCrossEntropy",
+    "FocalSquaredError",
+    "Huber",
+    "Loss",
+    "Target",
+    "build",
+    "check",
+    "names",
+    "register",
+]

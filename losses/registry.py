@@ -1,0 +1,135 @@
+"""The registry of losses: by name, for one kind of target, with parameters that are checked before they are used."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal, Protocol, TypeVar, get_args
+
+from torch import Tensor
+
+Target = Literal["classes", "scores"]
+
+
+class Loss(Protocol):
+    """Row losses [batch] from outputs and targets, not reduced and not weighted.
+
+    For `classes`: outputs [batch, classes] logits, targets int64 [batch].
+    For `scores`: outputs [batch, dimensions], targets float [batch, dimensions], both on the scale 0 to 1.
+    """
+
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor: ...
+
+
+LossClass = TypeVar("LossClass", bound=Callable[..., Loss])
+
+
+class Registry:
+    """Losses by name. A name belongs to one target, and each target has at most one default."""
+
+    def __init__(self) -> None:
+        self._losses: dict[str, Callable[..., Loss]] = {}
+        self._target_of: dict[str, Target] = {}
+        self._defaults: dict[Target, str] = {}
+
+    def register(self, name: str, target: Target, default: bool = False) -> Callable[[LossClass], LossClass]:
+        """Decorator for a frozen dataclass whose fields, each with a default, are the loss's parameters.
+
+        Raises:
+            TypeError: the class is not such a dataclass.
+            ValueError: the name is taken, the target is unknown or has a default already.
+        """
+        _require_target(target)
+        if name in self._losses:
+            raise ValueError(f"loss names must be unique, got {name!r} twice (for {self._target_of[name]!r} already)")
+        if default and target in self._defaults:
+            raise ValueError(f"target {target!r} has a default already, {self._defaults[target]!r}; got {name!r} too")
+
+        def add(loss: LossClass) -> LossClass:
+            _require_parameters_with_defaults(loss)
+            self._losses[name], self._target_of[name] = loss, target
+            if default:
+                self._defaults[target] = name
+            return loss
+
+        return add
+
+    def names(self, target: Target) -> tuple[str, ...]:
+        """Names of the losses for `target`, sorted."""
+        _require_target(target)
+        return tuple(sorted(name for name, owner in self._target_of.items() if owner == target))
+
+    def build(self, name: str | None, target: Target, parameters: Mapping[str, float]) -> Loss:
+        """The loss `name`, or the target's default for None, with `parameters`; those not given keep their defaults.
+
+        Raises:
+            ValueError: as `check` does.
+        """
+        self.check(name, target, parameters)
+        return self._losses[self._resolve(name, target)](**parameters)
+
+    def check(self, name: str | None, target: Target, parameters: Mapping[str, float]) -> None:
+        """Accept a choice, or raise a ValueError with all its faults: what is wrong, what is allowed, what is near."""
+        name = self._resolve(name, target)
+        loss = self._losses[name]
+        faults = [fault for key, value in parameters.items() if (fault := _parameter_fault(loss, key, value))]
+        if faults:
+            raise ValueError(f"loss {name!r}: " + "; ".join(faults))
+
+    def _resolve(self, name: str | None, target: Target) -> str:
+        allowed = self.names(target)
+        if name is None:
+            if target not in self._defaults:
+                raise ValueError(f"target {target!r} has no default loss; name one of {list(allowed)}")
+            return self._defaults[target]
+        if name not in allowed:
+            raise ValueError(f"{self._unfit(name, target)}: must be one of {list(allowed)}{_nearest(name, allowed)}")
+        return name
+
+    def _unfit(self, name: str, target: Target) -> str:
+        if name in self._losses:
+            return f"loss {name!r} is for {self._target_of[name]!r}, not for {target!r}"
+        return f"no loss is called {name!r} for {target!r}"
+
+
+def _require_target(target: str) -> None:
+    if target not in get_args(Target):
+        raise ValueError(f"target must be one of {list(get_args(Target))}, got {target!r}")
+
+
+def _require_parameters_with_defaults(loss: object) -> None:
+    if not (isinstance(loss, type) and dataclasses.is_dataclass(loss)) or not _is_frozen(loss):
+        raise TypeError(f"a loss must be a frozen dataclass, got {loss!r}")
+    bare = [field.name for field in dataclasses.fields(loss) if field.default is dataclasses.MISSING]
+    if bare:
+        raise TypeError(f"every parameter of a loss needs a default, got {loss.__name__} without one for {bare}")
+
+
+def _is_frozen(loss: type) -> bool:
+    return bool(loss.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+
+
+def _parameter_fault(loss: Callable[..., Loss], key: str, value: object) -> str:
+    """What is wrong with one parameter, the others at their defaults; empty when nothing is."""
+    allowed = [field.name for field in dataclasses.fields(loss)]  # type: ignore[arg-type]  # held by `register`
+    if key not in allowed:
+        return f"no parameter is called {key!r}: must be one of {allowed}{_nearest(key, allowed)}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return f"{key} must be a finite number, got {value!r}"
+    try:
+        loss(**{key: value})
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _nearest(given: str, allowed: Collection[str]) -> str:
+    near = difflib.get_close_matches(given, allowed, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+_registry = Registry()
+register = _registry.register
+names = _registry.names
+build = _registry.build
+check = _registry.check

@@ -1,0 +1,145 @@
+"""The command line. Heavy imports happen inside the commands, so that reading a finished run needs no torch and no Ray."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from analysis.errors import RarecallError
+
+EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
+RUN = click.argument("run", type=click.Path(path_type=Path))
+SET = click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a key; may be repeated.")
+ADDRESS = click.option("--address", metavar="ADDRESS", help="Join a running Ray cluster, e.g. `auto` or ray://host:10001.")
+RESUME = click.option("--resume", is_flag=True, help="Go on with the run that is there.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
+
+
+def main() -> None:
+    """Entry point: what a user can mend ends with exit code 2 and no traceback; Ctrl-C with 130."""
+    try:
+        sys.exit(rarecall(standalone_mode=False))
+    except RarecallError as error:
+        click.echo(f"rarecall: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rarecall")
+def rarecall() -> None:
+    """Find the fine-tuning configuration that recalls the rare classes without giving up the common ones."""
+
+
+@rarecall.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="JSONL file to write.")
+@click.option("--rows", type=click.IntRange(min=100), default=2080, show_default=True)
+@click.option("--seed", default=7, show_default=True)
+def generate(output: Path, rows: int, seed: int) -> None:
+    """Write the embedded demo data: articles about technology, scored in three dimensions, few of them deployed."""
+    from trainables.articles import write_articles
+
+    write_articles(output, rows, seed)
+    click.echo(f"wrote {rows:,} articles to {output}")
+
+
+@rarecall.command()
+@EXPERIMENT
+@SET
+@RESUME
+@OVERWRITE
+@ADDRESS
+def tune(experiment: Path, assignments: tuple[str, ...], resume: bool, overwrite: bool, address: str | None) -> None:
+    """Search for the configuration that meets the criteria of EXPERIMENT and recalls its rare classes best."""
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+
+    loaded = load_experiment(experiment, parse_assignments(assignments))
+    _launch(loaded, loaded.run_folder(), f"rarecall tune {experiment}", resume, overwrite, address)
+
+
+@rarecall.command()
+@EXPERIMENT
+@SET
+@RESUME
+@OVERWRITE
+@ADDRESS
+def train(experiment: Path, assignments: tuple[str, ...], resume: bool, overwrite: bool, address: str | None) -> None:
+    """Train the one configuration that EXPERIMENT itself describes, without a search."""
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+
+    loaded = load_experiment(experiment, parse_assignments(assignments)).without_search()
+    _launch(loaded, loaded.run_folder(), f"rarecall train {experiment}", resume, overwrite, address)
+
+
+def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bool, address: str | None) -> None:
+    from search.launch import LaunchOptions, launch
+
+    console = Console()
+    shown = _relative(folder)
+    try:
+        run = launch(loaded, LaunchOptions(folder, resume, overwrite, address), console)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {command} --resume")
+        raise
+    _print_leaderboard(run, console.width, limit=10)
+    click.echo(f"\nrarecall leaderboard {shown}\nrarecall export {shown} -o exported/{folder.name}")
+
+
+@rarecall.command()
+@RUN
+@click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
+@click.option("--json", "form", flag_value="json", help="The same as JSON.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
+def leaderboard(run: Path, form: str | None, limit: int | None) -> None:
+    """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
+    from analysis.leaderboard import leaderboard as rank
+    from analysis.leaderboard import to_csv, to_json
+    from analysis.ledger import read_ledger
+
+    records = read_ledger(run)
+    for problem in records.problems:
+        click.echo(f"left out: {problem}", err=True)
+    if form == "csv":
+        click.echo(to_csv(rank(records)), nl=False)
+    elif form == "json":
+        click.echo(to_json(rank(records), records))
+    else:
+        _print_leaderboard(records, Console().width, limit)
+
+
+def _print_leaderboard(run: Any, width: int, limit: int | None) -> None:
+    from analysis.leaderboard import leaderboard as rank
+    from analysis.leaderboard import to_text
+
+    click.echo(to_text(rank(run), run, width, limit=limit))
+
+
+@rarecall.command()
+@RUN
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
+@click.option("--trial", metavar="ID", help="This trial instead of the winner.")
+def export(run: Path, output: Path, trial: str | None) -> None:
+    """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process."""
+    from search.export import export_trial
+
+    export_trial(run, output, trial, Console())
+
+
+def _relative(folder: Path) -> Path:
+    """A path as short as a user would type it."""
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Ray for one search: start or join it quietly, and count how many slots it holds."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import ray
+
+from analysis.errors import Fault, InputError
+from search.experiment import ResourcesConfig
+
+# A local Ray's own processes and the driver need room beside the object store.
+LOCAL_OBJECT_STORE_BYTES = 2 * 2**30
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class SlotLayout:
+    """How many slots run at once, and what each worker of a slot holds."""
+
+    slots: int
+    workers: int
+    cpus: float
+    gpus: float
+
+
+def quiet() -> None:
+    """Keep Ray to errors: its progress reports, result files and signal handlers; ours say the same more calmly."""
+    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """A running Ray: the cluster at `address`, or one of our own on this machine that ends with the search.
+
+    Raises:
+        InputError: no cluster answers at `address`.
+    """
+    quiet()
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+            )
+    except ConnectionError as failure:
+        rule = f"no Ray cluster answers there ({failure})"
+        raise InputError("command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def layout(resources: ResourcesConfig, trials: int) -> SlotLayout:
+    """Slots that fit the connected cluster, never more than there are trials to run.
+
+    Raises:
+        InputError: not even one slot fits, or more were asked for than do, told with what there is.
+    """
+    there = ray.cluster_resources()
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    wanted_gpus = resources.gpus_per_worker
+    per_worker_gpus = (1.0 if gpus else 0.0) if wanted_gpus == "auto" else float(wanted_gpus)
+    fits = int(cpus / (resources.workers * resources.cpus_per_worker) + 1e-9)
+    if per_worker_gpus:
+        fits = min(fits, int(gpus / (resources.workers * per_worker_gpus) + 1e-9))
+    asked = resources.slots
+    if fits < (1 if asked == "auto" else asked):
+        raise InputError("resources", [_does_not_fit(resources, per_worker_gpus, fits, cpus, gpus)])
+    return SlotLayout(
+        slots=max(1, min(trials, fits if asked == "auto" else asked)),
+        workers=resources.workers,
+        cpus=resources.cpus_per_worker,
+        gpus=per_worker_gpus,
+    )
+
+
+def _does_not_fit(resources: ResourcesConfig, gpus_each: float, fits: int, cpus: float, gpus: float) -> Fault:
+    slot = f"{resources.workers} × ({resources.cpus_per_worker:g} CPU, {gpus_each:g} GPU)"
+    asked = "at least one slot" if resources.slots == "auto" else f"{resources.slots} slots"
+    rule = f"{asked} of {slot} must fit the cluster, which has {cpus:g} CPU and {gpus:g} GPU and holds {fits}"
+    return Fault("resources.slots", rule, remedy="ask for less per worker, for fewer slots, or join a larger cluster with --address")

@@ -1,0 +1,214 @@
+"""The experiment: one YAML file that says everything, validated as a whole before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from analysis import metrics
+from analysis.criteria import parse, split_key
+from analysis.errors import Fault, InputError
+from search.faults import faults_of, nearest, value_fault
+from search.overrides import with_values
+from search.space import SpaceEntry, default_space, is_searchable
+from search.yaml_file import read_yaml
+from trainables.config import Section, TrialConfig, check_loss
+
+
+class StopEarlyConfig(Section):
+    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934): at epochs grace, grace·reduction, …, a trial
+    goes on only among the best 1/reduction that got there."""
+
+    grace_epochs: int = Field(1, ge=1)
+    reduction: float = Field(3.0, gt=1)
+
+
+class SearchConfig(Section):
+    """How many trials, for how long, and when one is given up. `stop_early: null` trains each to its end."""
+
+    trials: int = Field(16, ge=1)
+    seed: int = 0
+    time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
+    stop_early: StopEarlyConfig | None = StopEarlyConfig()
+
+
+class ResourcesConfig(Section):
+    """What a slot takes, and how many slots there are. `auto`: as many as the cluster holds, one GPU each if any."""
+
+    slots: int | Literal["auto"] = "auto"
+    workers: int = Field(1, ge=1, description="processes per slot that share one trial")
+    cpus_per_worker: float = Field(1, gt=0)
+    gpus_per_worker: float | Literal["auto"] = "auto"
+
+
+class StorageConfig(Section):
+    """Where run folders go: a local or shared folder, relative to the experiment file."""
+
+    path: str = "runs"
+
+
+class Experiment(TrialConfig):
+    """All sections; see docs/experiment.md."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    space: dict[str, SpaceEntry | None] = Field(default_factory=dict)
+    criteria: tuple[str, ...] = ()
+    objective: str = "minority_recall"
+    search: SearchConfig = SearchConfig()
+    resources: ResourcesConfig = ResourcesConfig()
+    storage: StorageConfig = StorageConfig()
+
+    def full_space(self) -> dict[str, SpaceEntry]:
+        """The default five with the experiment's own entries over them; a null entry removes one."""
+        target = "scores" if self.task.kind == "tiered_scores" else "classes"
+        merged = {**default_space(target, self.model.adapter), **self.space}
+        return {key: entry for key, entry in merged.items() if entry is not None}
+
+
+@dataclass(frozen=True)
+class LoadedExperiment:
+    """A validated experiment, the mapping it was read from, and the folder that its relative paths count from."""
+
+    experiment: Experiment
+    tree: dict[str, Any]
+    folder: Path
+
+    def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The sections one trial needs as plain values, with its parameters put in."""
+        sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
+        return TrialConfig.model_validate(with_values(sections, params)).model_dump(mode="json")
+
+    def without_search(self) -> "LoadedExperiment":
+        """The same experiment as one trial of its own settings."""
+        single = {key: None for key in self.experiment.full_space()}
+        tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": {"trials": 1, "stop_early": None}})
+        tree["space"] = single
+        return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)
+
+    def run_folder(self) -> Path:
+        return (self.folder / self.experiment.storage.path / self.experiment.name).resolve()
+
+    def tree_for_run(self) -> dict[str, Any]:
+        """The mapping with paths that hold from anywhere, to be kept beside the ledger."""
+        data = {**self.tree["data"]}
+        for key in ("path", "train", "validation", "test"):
+            if data.get(key):
+                data[key] = str((self.folder / data[key]).resolve())
+        storage = {**(self.tree.get("storage") or {}), "path": str(self.run_folder().parent)}
+        return {**self.tree, "data": data, "storage": storage}
+
+
+def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> LoadedExperiment:
+    """Read, override and validate an experiment file.
+
+    Raises:
+        InputError: every fault of the file at once, each with its key path.
+    """
+    tree = _apply_overrides(read_yaml(path), overrides or {})
+    faults = [*_section_faults(tree), *_loss_faults(tree), *_space_faults(tree), *_criteria_faults(tree)]
+    if faults:
+        raise InputError(str(path), list(dict.fromkeys(faults)))
+    return LoadedExperiment(Experiment.model_validate(tree), tree, path.resolve().parent)
+
+
+def _apply_overrides(tree: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides below `space` name one dotted key there; all others are paths through the sections."""
+    plain = {key: value for key, value in overrides.items() if not key.startswith("space.")}
+    changed = with_values(tree, plain)
+    for key, value in overrides.items():
+        if key.startswith("space."):
+            changed["space"] = {**(changed.get("space") or {}), key.removeprefix("space."): value}
+    return changed
+
+
+def _section_faults(tree: Mapping[str, Any]) -> list[Fault]:
+    try:
+        Experiment.model_validate(tree)
+    except ValidationError as error:
+        return faults_of(error, Experiment)
+    return []
+
+
+def _space_faults(tree: Mapping[str, Any]) -> list[Fault]:
+    """Keys of the space that no trial may vary, and ends of ranges that the experiment itself would refuse."""
+    space = tree.get("space")
+    if not isinstance(space, Mapping):
+        return []
+    faults: list[Fault] = []
+    for key, raw in space.items():
+        if not is_searchable(str(key)):
+            rule = "cannot be searched: it must be below `model` or `training`, and not what all trials share"
+            faults.append(Fault(f"space.{key}", rule, remedy=nearest(str(key), searchable_keys())))
+            continue
+        try:
+            entry: SpaceEntry | None = TypeAdapter(SpaceEntry | None).validate_python(raw)
+        except ValidationError:
+            continue  # told with the sections
+        for value in entry.extremes() if entry else ():
+            faults += _fault_of_value(tree, str(key), value)
+    return faults
+
+
+def _fault_of_value(tree: Mapping[str, Any], key: str, value: Any) -> list[Fault]:
+    """What is wrong with a searched value that was not wrong without it."""
+    sections = {name: tree[name] for name in TrialConfig.model_fields if name in tree}
+    before = _messages(sections)
+    faults = [fault for fault in _trial_faults(with_values(sections, {key: value})) if str(fault) not in before]
+    return [Fault(f"space.{key}", fault.rule, fault.value or repr(value), fault.remedy) for fault in faults[:1]]
+
+
+def _messages(sections: Mapping[str, Any]) -> set[str]:
+    return {str(fault) for fault in _trial_faults(sections)}
+
+
+def _trial_faults(sections: Mapping[str, Any]) -> list[Fault]:
+    try:
+        TrialConfig.model_validate(sections)
+    except ValidationError as error:
+        return faults_of(error, TrialConfig)
+    return []
+
+
+def searchable_keys() -> list[str]:
+    """Dotted keys that make sense in a space, for the nearest match to a typo."""
+    return [*default_space("classes", "lora"), *_dotted(TrialConfig.model_fields, ("model", "training"))]
+
+
+def _dotted(fields: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
+    keys = []
+    for name in sections:
+        annotation = fields[name].annotation
+        inner = getattr(annotation, "model_fields", None)
+        keys += [f"{name}.{key}" for key in _dotted(inner, list(inner))] if inner else [name]
+    return keys
+
+
+def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
+    """Criteria that cannot be read; whether their classes exist is checked once the data are known."""
+    faults = []
+    criteria = tree.get("criteria", ())
+    for number, text in enumerate(criteria if isinstance(criteria, list) else ()):
+        try:
+            parse(str(text))
+        except ValueError as error:
+            faults.append(Fault(f"criteria[{number}]", str(error)))
+    objective = str(tree.get("objective", "minority_recall"))
+    if metrics.find(split_key(objective)[0]) is None:
+        remedy = nearest(objective, [metric.name for metric in metrics.registered()])
+        faults.append(Fault("objective", "must be a metric, with its class or dimension if it has one", repr(objective), remedy))
+    return faults
+
+
+def _loss_faults(tree: Mapping[str, Any]) -> list[Fault]:
+    """The loss against the task, also when other sections keep the whole from being built."""
+    training, task = tree.get("training"), tree.get("task")
+    loss = training.get("loss") if isinstance(training, Mapping) else None
+    if not isinstance(loss, Mapping) or not isinstance(task, Mapping):
+        return []
+    try:
+        check_loss(str(task.get("kind")), loss)
+    except ValueError as error:
+        return [value_fault(str(error))]
+    return []

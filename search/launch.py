@@ -1,0 +1,242 @@
+"""From an experiment to a finished search: data once, slots, Tune, and everything into the ledger."""
+
+import importlib.metadata
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from analysis.criteria import check, check_objective, parse
+from analysis.errors import Fault, InputError, RunError
+from analysis.ledger import Ledger, read_ledger
+from analysis.predictions import LabelSpace
+from analysis.run import Run, TrialRecord
+from search.cluster import SlotLayout, layout, ray_session
+from search.experiment import Experiment, LoadedExperiment
+from search.live import LiveView, SearchView
+from search.overrides import value_at
+from search.recorder import Recorder
+from search.run_folder import TUNE_FOLDER, RunFolder, open_run
+from search.scheduler import EpochHalving
+from search.searcher import Goal, TrialSearcher
+from trainables.bases import BaseModel, resolve_base
+from trainables.config import TrialConfig
+from trainables.mitigation import mitigation
+from trainables.models import load_tokenizer
+from trainables.prepare import PreparedData, prepare
+from trainables.session import TrainingSession
+from trainables.slot import Slot, SlotPlan
+
+# A trial whose worker group dies is tried again from its last epoch this often.
+TRIAL_RETRIES = 2
+PROVENANCE = ("rarecall", "ray", "torch", "transformers", "peft", "optuna", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What the command line adds to the experiment. run_folder: absolute."""
+
+    run_folder: Path
+    resume: bool = False
+    overwrite: bool = False
+    address: str | None = None
+
+
+def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -> Run:
+    """Run the search, or what is left of it, and read its ledger back.
+
+    Raises:
+        InputError: data, criteria or resources do not fit.
+        RunError: the run folder cannot be used so, or the data changed since the run began.
+        KeyboardInterrupt: the user stopped it; all results so far are in the ledger.
+    """
+    base = resolve_base(loaded.experiment.model.base, loaded.folder)
+    data = _prepare(loaded, base, console)
+    goal = _goal(loaded.experiment, data.task.label_space)
+    folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
+    with Ledger(folder.ledger) as ledger:
+        earlier = _earlier(folder, data, options.resume)
+        ledger.append(_header(loaded.experiment, data))
+        search = _Search(loaded, base, data, goal, folder, ledger, earlier)
+        if search.left > 0:
+            with ray_session(options.address):
+                search.run(layout(loaded.experiment.resources, search.left), console)
+    return read_ledger(folder.ledger)
+
+
+class _Search:
+    """The pieces of one session of a search, put together once."""
+
+    def __init__(
+        self,
+        loaded: LoadedExperiment,
+        base: BaseModel,
+        data: PreparedData,
+        goal: Goal,
+        folder: RunFolder,
+        ledger: Ledger,
+        earlier: dict[str, TrialRecord],
+    ) -> None:
+        self.loaded, self.base, self.data, self.goal = loaded, base, data, goal
+        self.folder, self.ledger, self.earlier = folder, ledger, earlier
+        unfinished = sum(record.end is None for record in earlier.values())
+        self.left = max(0, loaded.experiment.search.trials - len(earlier)) + unfinished
+
+    def run(self, slots: SlotLayout, console: Console) -> None:
+        searcher, scheduler = self._searcher(), self._scheduler()
+        view = self._view(slots)
+        live = LiveView(view, console)
+        recorder = Recorder(
+            self.ledger, self.folder, searcher, scheduler, self.goal, self.earlier, self._amounts(view), live.changed
+        )
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(Slot, plan=self._plan(slots)), {"cpu": 0.01}),
+            tune_config=tune.TuneConfig(
+                num_samples=self.left,
+                max_concurrent_trials=slots.slots,
+                search_alg=searcher,
+                scheduler=scheduler,
+                reuse_actors=True,
+                time_budget_s=self.loaded.experiment.search.time_budget,
+            ),
+            run_config=tune.RunConfig(
+                name=f"session-{int(time.time())}",
+                storage_path=str(self.folder.path / TUNE_FOLDER),
+                callbacks=[recorder],
+                failure_config=tune.FailureConfig(max_failures=TRIAL_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=1),
+                verbose=0,
+            ),
+        )
+        with live:
+            tuner.fit()
+
+    def _searcher(self) -> TrialSearcher:
+        experiment = self.loaded.experiment
+        space = experiment.full_space()
+        settings = experiment.model_dump(mode="json")
+        return TrialSearcher(
+            distributions={key: entry.distribution() for key, entry in space.items()},
+            make_config=self.loaded.trial_tree,
+            goal=self.goal,
+            trials=experiment.search.trials,
+            seed=experiment.search.seed,
+            first={key: value_at(settings, key) for key in space},
+            earlier=list(self.earlier.values()),
+        )
+
+    def _scheduler(self) -> EpochHalving | None:
+        experiment = self.loaded.experiment
+        stop_early = experiment.search.stop_early
+        if stop_early is None:
+            return None
+        scheduler = EpochHalving(experiment.training.epochs, stop_early.grace_epochs, stop_early.reduction)
+        scheduler.remember(list(self.earlier.values()))
+        return scheduler
+
+    def _plan(self, slots: SlotLayout) -> SlotPlan:
+        return SlotPlan(
+            data=ray.put(self.data.for_trials()),
+            open_session=TrainingSession(self.base),
+            labels=self.data.task.label_space,
+            run_folder=str(self.folder.path),
+            workers=slots.workers,
+            cpus=slots.cpus,
+            gpus=slots.gpus,
+            criteria=self.loaded.experiment.criteria,
+            objective=self.goal.objective,
+        )
+
+    def _view(self, slots: SlotLayout) -> SearchView:
+        experiment = self.loaded.experiment
+        return SearchView(
+            name=experiment.name,
+            goal=self.goal,
+            trials=experiment.search.trials,
+            slots=slots.slots,
+            epochs=experiment.training.epochs,
+            rare=self.data.rarest(),
+            records=self.earlier,
+            finished_before=sum(record.end is not None for record in self.earlier.values()),
+        )
+
+    def _amounts(self, view: SearchView) -> Any:
+        labels = self.data.task.label_space
+
+        def amounts(trial: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
+            training = TrialConfig.model_validate(config).training
+            view.amounts[trial] = mitigation(self.data.train.classes, labels, training).table(labels.classes)
+            return view.amounts[trial]
+
+        return amounts
+
+
+def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:
+    data = prepare(loaded.experiment, load_tokenizer(base), base=loaded.folder)
+    for split, counts in data.class_counts.items():
+        told = " · ".join(f"{name} {count:,}" for name, count in counts.items())
+        console.print(f"{split:<10} {sum(counts.values()):>7,} rows  {told}", highlight=False, soft_wrap=True)
+    for note in data.notes:
+        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
+    return data
+
+
+def _goal(experiment: Experiment, labels: LabelSpace) -> Goal:
+    """Criteria and objective, held against the classes that the data turned out to have."""
+    criteria = tuple(parse(text) for text in experiment.criteria)
+    faults = []
+    for where, test in (("criteria", lambda: check(criteria, labels)), ("objective", lambda: check_objective(experiment.objective, labels))):
+        try:
+            test()
+        except ValueError as error:
+            faults += [Fault(where, line) for line in str(error).splitlines()]
+    if faults:
+        raise InputError(experiment.name, faults)
+    return Goal(criteria, experiment.objective)
+
+
+def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, TrialRecord]:
+    """Trials of earlier sessions; data that changed in between would make their figures incomparable."""
+    if not resume:
+        return {}
+    run = read_ledger(folder.ledger)
+    if run.header["data_hash"] != data.data_hash:
+        raise RunError(
+            f"{folder.path}: the data or how they are read changed since the run began; "
+            "bring them back, or start a new run with --overwrite or another name"
+        )
+    return run.trials
+
+
+def _header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
+    labels = data.task.label_space
+    rule = labels.catastrophic
+    return {
+        "kind": "run",
+        "run_id": uuid.uuid4().hex,
+        "name": experiment.name,
+        "criteria": list(experiment.criteria),
+        "objective": experiment.objective,
+        "labels": {
+            "classes": list(labels.classes),
+            "minority": list(labels.minority),
+            "dimensions": list(labels.dimensions),
+            "catastrophic": {"true_below": rule.true_below, "predicted_above": rule.predicted_above} if rule else None,
+        },
+        "class_counts": data.class_counts,
+        "data_hash": data.data_hash,
+        "versions": versions(PROVENANCE),
+        "trials_asked": experiment.search.trials,
+        "seed": experiment.search.seed,
+    }
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed versions, for the record."""
+    return {name: importlib.metadata.version(name) for name in packages}

@@ -1,0 +1,108 @@
+"""Writes down what happens: every result of every trial to the ledger, and from there to the study and the screen."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from analysis.ledger import Ledger
+from analysis.ranking import best_epoch
+from analysis.run import EndRow, EndStatus, EpochRow, TrialRecord
+from search.run_folder import RunFolder
+from search.scheduler import EpochHalving
+from search.searcher import Goal, TrialSearcher
+
+
+class Recorder(tune.Callback):
+    """Ray Tune's callback in the driver.
+
+    records: all trials known so far, by name, earlier sessions included; this is what the live view shows.
+    amounts: a trial's name and configuration to its counts and weights per class.
+    changed: called after each change.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: RunFolder,
+        searcher: TrialSearcher,
+        scheduler: EpochHalving | None,
+        goal: Goal,
+        records: dict[str, TrialRecord],
+        amounts: Callable[[str, dict[str, Any]], dict[str, dict[str, float]]],
+        changed: Callable[[str], None],
+    ) -> None:
+        self.records = records
+        self._amounts = amounts
+        self._ledger, self._folder, self._searcher, self._scheduler = ledger, folder, searcher, scheduler
+        self._goal, self._changed = goal, changed
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        name = trial.config["trial"]
+        if name not in self.records:
+            amounts = self._amounts(name, trial.config["config"])
+            self._ledger.append(
+                {"kind": "trial", "trial": name, "params": trial.config["params"], "mitigation": amounts}
+            )
+            self.records[name] = TrialRecord(name, dict(trial.config["params"]))
+        self._changed(name)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        row = json.loads(result["row"])
+        failure = row.pop("failure")
+        record = self.records[row["trial"]]
+        if failure is None:
+            self._add_epoch(record, row)
+        if result["done"]:
+            self._end(trial, record, *self._outcome(trial, row, failure))
+        self._changed(record.trial)
+
+    def _add_epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
+        row["time"] = round(time.time(), 3)
+        self._ledger.append({"kind": "epoch", **row})
+        epoch = EpochRow(**{field.name: row[field.name] for field in fields(EpochRow)})
+        record.epochs[:] = [earlier for earlier in record.epochs if earlier.epoch != epoch.epoch] + [epoch]
+        self._prune_checkpoints(record)
+
+    def _prune_checkpoints(self, record: TrialRecord) -> None:
+        """Keep the best epoch's checkpoint, to export, and the last one's, to go on from."""
+        keep = {best_epoch(record.epochs, self._goal.criteria, self._goal.objective).checkpoint, record.epochs[-1].checkpoint}
+        for earlier in record.epochs[:-1]:
+            if earlier.checkpoint and earlier.checkpoint not in keep:
+                self._folder.remove_checkpoint(earlier.checkpoint)
+
+    def _outcome(self, trial: Trial, row: dict[str, Any], failure: str | None) -> tuple[EndStatus, str]:
+        if failure is not None:
+            return "failed", failure
+        if self._scheduler is not None and trial.trial_id in self._scheduler.reasons:
+            return "stopped", self._scheduler.reasons[trial.trial_id]
+        return "completed", "" if row["last"] else f"no better epoch in a while, ended after epoch {row['epoch']}"
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Also called for trials that something else than their results ended: the time budget."""
+        record = self.records[trial.config["trial"]]
+        if record.end is None and record.epochs:
+            self._end(trial, record, "stopped", "the time budget was used up")
+            self._changed(record.trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        record = self.records[trial.config["trial"]]
+        if record.end is None:
+            error = trial.get_error()
+            self._end(trial, record, "failed", str(error).strip().splitlines()[-1] if error else "no reason given")
+            self._changed(record.trial)
+
+    def _end(self, trial: Trial, record: TrialRecord, status: EndStatus, reason: str) -> None:
+        self._ledger.append({"kind": "end", "trial": record.trial, "status": status, "reason": reason})
+        record.end = EndRow(record.trial, status, reason, time.time())
+        self._searcher.finish(trial.trial_id, record)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks for a restore that rarecall never does; the open ledger must stay out of it."""
+        return {}

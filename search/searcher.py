@@ -1,0 +1,143 @@
+"""Optuna's TPE as Ray Tune sees it, with what Ray's own wrapper leaves out.
+
+Criteria reach the sampler as constraints, trials that were stopped early as pruned with their intermediate values,
+failed ones as failed. The study is rebuilt from the ledger when a search goes on, so no snapshot can disagree with it.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+from ray.tune.search import Searcher
+
+from analysis.criteria import Criterion
+from analysis.ranking import best_epoch, objective_value
+from analysis.run import EpochRow, TrialRecord
+from search.space import contains
+
+MakeConfig = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the search is after: the objective among trials that meet the criteria."""
+
+    criteria: tuple[Criterion, ...]
+    objective: str
+
+
+class TrialSearcher(Searcher):
+    """Suggests trials to Ray Tune.
+
+    distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets.
+    trials: how many in all, those of earlier sessions included. first: parameters of the first trial of a new search.
+    earlier: trials of earlier sessions, from the ledger; the unfinished ones go on before anything new starts.
+    """
+
+    def __init__(
+        self,
+        distributions: dict[str, BaseDistribution],
+        make_config: MakeConfig,
+        goal: Goal,
+        trials: int,
+        seed: int,
+        first: Mapping[str, Any],
+        earlier: Sequence[TrialRecord] = (),
+    ) -> None:
+        super().__init__(metric="score", mode="max")
+        self._distributions, self._make_config, self._goal = distributions, make_config, goal
+        self._trials, self._asked = trials, len(earlier)
+        # The seed moves with the trials already there, so that a resumed search does not repeat its suggestions.
+        sampler = optuna.samplers.TPESampler(seed=seed + len(earlier), multivariate=True, constant_liar=True)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._unfinished: deque[TrialRecord] = deque(record for record in earlier if record.end is None)
+        self._running: dict[str, optuna.Trial] = {}
+        self._add_finished([record for record in earlier if record.end is not None])
+        if not earlier:
+            self._study.enqueue_trial({key: first[key] for key in distributions if contains(distributions[key], first[key])})
+
+    @property
+    def study(self) -> optuna.Study:
+        return self._study
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._unfinished:
+            return self._go_on(trial_id, self._unfinished.popleft())
+        if self._asked >= self._trials:
+            return Searcher.FINISHED
+        self._asked += 1
+        trial = self._study.ask(self._distributions)
+        name = f"t{self._asked:04d}"
+        self._running[trial_id] = trial
+        return {"trial": name, "params": trial.params, "config": self._make_config(trial.params), "start": None}
+
+    def _go_on(self, trial_id: str, record: TrialRecord) -> dict[str, Any]:
+        self._study.enqueue_trial(dict(record.params))
+        trial = self._study.ask(self._distributions)
+        self._running[trial_id] = trial
+        start = None
+        if record.epochs and record.epochs[-1].checkpoint:
+            start = {"epoch": record.epochs[-1].epoch, "checkpoint": record.epochs[-1].checkpoint}
+        config = self._make_config(record.params)
+        return {"trial": record.trial, "params": dict(record.params), "config": config, "start": start}
+
+    def finish(self, trial_id: str, record: TrialRecord) -> None:
+        """Tell the study how a trial ended, from its ledger record."""
+        trial = self._running.pop(trial_id)
+        for row in record.epochs:
+            trial.report(row.score, row.epoch)
+        best, state = self._outcome(record)
+        if best is not None:
+            for criterion, violation in self._violations(best):
+                trial.set_constraint(criterion, violation)
+        value = self._value(best) if state == TrialState.COMPLETE and best is not None else None
+        self._study.tell(trial, value, state=state)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tune's own word that a trial ended; `finish` has told the study more by then."""
+        if trial_id in self._running:
+            trial = self._running.pop(trial_id)
+            self._study.tell(trial, state=TrialState.FAIL)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the ledger holds what a study is rebuilt from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore, see `save`."""
+
+    def _add_finished(self, records: Sequence[TrialRecord]) -> None:
+        for record in records:
+            known = {key: dist for key, dist in self._distributions.items() if contains(dist, record.params.get(key))}
+            self._study.add_trial(self._frozen(record, known))
+
+    def _frozen(self, record: TrialRecord, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
+        best, state = self._outcome(record)
+        frozen = optuna.trial.create_trial(
+            state=state,
+            params={key: record.params[key] for key in distributions},
+            distributions=distributions,
+            value=self._value(best) if state == TrialState.COMPLETE and best is not None else None,
+            intermediate_values={row.epoch: row.score for row in record.epochs},
+        )
+        for criterion, violation in self._violations(best) if best else ():
+            frozen.set_constraint(criterion, violation)
+        return frozen
+
+    def _outcome(self, record: TrialRecord) -> tuple[EpochRow | None, TrialState]:
+        status = record.end.status if record.end else "failed"
+        if not record.epochs or status == "failed":
+            return None, TrialState.FAIL
+        state = TrialState.COMPLETE if status == "completed" else TrialState.PRUNED
+        return best_epoch(record.epochs, self._goal.criteria, self._goal.objective), state
+
+    def _value(self, row: EpochRow) -> float:
+        value = objective_value(row.metrics, self._goal.objective)
+        return value if math.isfinite(value) else 0.0
+
+    def _violations(self, row: EpochRow) -> list[tuple[str, float]]:
+        return [(criterion.text, criterion.judge(row.metrics).violation) for criterion in self._goal.criteria]

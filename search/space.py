@@ -1,0 +1,96 @@
+"""The search space: which keys of an experiment vary, and between what."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from trainables.config import Section
+
+Scalar = bool | int | float | str
+
+
+class RangeConfig(Section):
+    """Numbers from `low` to `high`; whole ones when both are. `log`: equally likely per factor instead of per step."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ascends(self) -> "RangeConfig":
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range must start above 0, got {self.low}")
+        return self
+
+    def distribution(self) -> BaseDistribution:
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, log=self.log)
+        return FloatDistribution(float(self.low), float(self.high), log=self.log)
+
+    def extremes(self) -> tuple[Scalar, ...]:
+        """The values whose validity stands for that of all."""
+        return (self.low, self.high)
+
+
+class ChoicesConfig(Section):
+    """One of several values."""
+
+    choices: tuple[Scalar, ...] = Field(min_length=1)
+
+    def distribution(self) -> BaseDistribution:
+        return CategoricalDistribution(list(self.choices))
+
+    def extremes(self) -> tuple[Scalar, ...]:
+        return self.choices
+
+
+def _form(value: Any) -> str:
+    """Which of the two a user began to write."""
+    if isinstance(value, ChoicesConfig):
+        return "choices"
+    return "choices" if isinstance(value, Mapping) and any(str(key).startswith("choice") for key in value) else "range"
+
+
+SpaceEntry = Annotated[
+    Annotated[RangeConfig, Tag("range")] | Annotated[ChoicesConfig, Tag("choices")], Discriminator(_form)
+]
+# What every trial of an experiment shares, because data are read and encoded once for all of them.
+FIXED_KEYS = ("data", "task", "model.base", "model.max_length", "model.adapter")
+OPEN_SECTIONS: tuple[Literal["model"], Literal["training"]] = ("model", "training")
+
+
+def default_space(target: str, adapter: str) -> dict[str, SpaceEntry]:
+    """The remedies that interact, and the settings they interact with; an experiment overrides or removes each."""
+    space: dict[str, SpaceEntry] = {
+        "training.oversampling.ratio": RangeConfig(low=0.0, high=1.0),
+        "training.class_weights.strength": RangeConfig(low=0.0, high=1.0),
+        "training.loss.gamma": RangeConfig(low=0.0, high=3.0 if target == "classes" else 2.0),
+        "training.learning_rate": RangeConfig(low=5e-5, high=5e-3, log=True),
+    }
+    if adapter == "lora":
+        space["model.lora.rank"] = ChoicesConfig(choices=(4, 8, 16, 32))
+    return space
+
+
+def is_searchable(key: str) -> bool:
+    """Whether a trial may differ from its siblings in this dotted key."""
+    if any(key == fixed or key.startswith(fixed + ".") for fixed in FIXED_KEYS):
+        return False
+    return key.split(".")[0] in OPEN_SECTIONS
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution could have given `value`."""
+    try:
+        return value is not None and bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,165 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import TypeAdapter
+from scipy.special import softmax
+
+from analysis.predictions import CatastrophicRule
+from trainables.config import TaskConfig
+from trainables.tasks import build_task, default_minority, register
+
+CONFIG = TypeAdapter(TaskConfig)
+ARTICLES = {
+    "kind": "tiered_scores",
+    "dimensions": {"maturity": {"weight": 0.6}, "impact": {"weight": 0.3}, "reach": {"weight": 0.1}},
+    "range": [0, 10],
+    "tiers": {"vaporware": 0, "pilot": 4, "early": 6, "deployed": 8},
+    "gatekeeper": {"dimension": "impact", "cut": 3.0, "max_tier": "pilot"},
+    "catastrophic": {"true_below": 4.0, "predicted_above": 8.0},
+}
+# Dimension weights of a published eight-score filter; they add up to 1.
+EIGHT_WEIGHTS = (0.38, 0.19, 0.14, 0.10, 0.08, 0.05, 0.03, 0.03)
+
+
+def task_of(config, classes=()):
+    return build_task(CONFIG.validate_python(config), classes)
+
+
+def frozen(values, dtype=np.float64):
+    array = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def test_multiclass_takes_the_classes_of_the_data_where_the_section_names_none():
+    assert task_of({"kind": "multiclass"}, ("a", "b")).label_space.classes == ("a", "b")
+    named = task_of({"kind": "multiclass", "classes": ["b", "a"], "minority": ["a"]}, ("a", "b"))
+    assert named.label_space.classes == ("b", "a")
+    assert named.label_space.minority == ("a",)
+    assert (named.outputs, named.target) == (2, "classes")
+
+
+def test_multiclass_predicts_softmax_and_argmax_from_read_only_outputs():
+    task = task_of({"kind": "multiclass"}, ("a", "b", "c"))
+    logits = frozen([[2.0, 1.0, 0.0], [1000.0, 1001.0, -1000.0]])
+    found = task.predictions(logits, frozen([7, 9], np.int64), frozen([0, 2], np.int64), None)
+    np.testing.assert_allclose(found.probabilities, softmax(logits, axis=1), rtol=1e-12)
+    assert found.predicted_class.tolist() == [0, 1]
+    assert found.predicted_class.dtype == np.int64
+    assert found.true_class.tolist() == [0, 2]
+    assert found.rows.tolist() == [7, 9]
+    assert found.predicted_scores is None
+
+
+def test_tiers_are_cut_from_the_weighted_mean_under_the_gatekeeper():
+    task = task_of(ARTICLES)
+    scores = np.array(
+        [
+            [1.0, 5.0, 9.0],  # .6 + 1.5 + .9 = 3.0 → vaporware
+            [4.0, 4.0, 4.0],  # exactly on the cut 4 → pilot
+            [7.0, 6.0, 5.0],  # 4.2 + 1.8 + .5 = 6.5 → early
+            [9.0, 9.0, 9.0],  # 9.0 → deployed
+            [10.0, 2.9, 10.0],  # 6.0 + .87 + 1.0 = 7.87 would be early, but impact 2.9 < 3 → pilot
+            [1.0, 0.0, 1.0],  # .7, closed gate: stays vaporware
+        ]
+    )
+    np.testing.assert_allclose(task.overall(scores), [3.0, 4.0, 6.5, 9.0, 7.87, 0.7], rtol=1e-12)
+    assert task.tiers(scores).tolist() == [0, 1, 2, 3, 1, 0]
+
+
+@pytest.mark.parametrize("level", [0.1, 0.7, 4.0, 6.0, 8.0, 9.9])
+def test_equal_scores_on_a_cut_reach_it_whatever_the_weights(level):
+    config = {
+        "kind": "tiered_scores",
+        "dimensions": {f"d{i}": {"weight": weight} for i, weight in enumerate(EIGHT_WEIGHTS)},
+        "tiers": {"below": 0, "above": level},
+    }
+    assert task_of(config).tiers(np.full((1, 8), level)).tolist() == [1]
+
+
+def test_scores_become_targets_from_0_to_1_and_back():
+    task = task_of({**ARTICLES, "range": [-1, 9], "tiers": {"low": -1, "high": 5}, "gatekeeper": None})
+    scores = frozen([[-1.0, 4.0, 9.0]])
+    targets = task.targets(frozen([0], np.int64), scores)
+    assert targets.dtype == np.float32
+    np.testing.assert_array_equal(targets, np.array([[0.0, 0.5, 1.0]], np.float32))
+    outputs = frozen([[0.5, -0.2, 1.7]], np.float32)
+    found = task.predictions(outputs, frozen([0], np.int64), frozen([0], np.int64), scores)
+    # −1 + .5 · 10 = 4; −1 − 2 is cut to −1; −1 + 17 is cut to 9
+    np.testing.assert_allclose(found.predicted_scores, [[4.0, -1.0, 9.0]], atol=1e-6)
+    # true .6 · −1 + .3 · 4 + .1 · 9 = 1.5; predicted .6 · 4 − .3 + .9 = 3.0
+    np.testing.assert_allclose(found.true_overall, [1.5])
+    np.testing.assert_allclose(found.predicted_overall, [3.0])
+    assert found.probabilities is None
+
+
+def test_score_task_tells_its_label_space():
+    task = task_of(ARTICLES)
+    assert (task.outputs, task.target) == (3, "scores")
+    assert task.label_space.classes == ("vaporware", "pilot", "early", "deployed")
+    assert task.label_space.dimensions == ("maturity", "impact", "reach")
+    assert task.label_space.catastrophic == CatastrophicRule(4.0, 8.0)
+    assert task.label_space.minority == ()
+    assert task.with_minority(("deployed",)).label_space.minority == ("deployed",)
+
+
+def test_score_task_needs_scores():
+    with pytest.raises(ValueError, match="needs the true scores"):
+        task_of(ARTICLES).targets(np.zeros(1, np.int64), None)
+
+
+@pytest.mark.parametrize("config", [ARTICLES, {"kind": "multiclass", "classes": ["a", "b", "c"]}])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_are_refused(config, bad):
+    outputs = np.array([[0.1, 0.2, 0.3], [0.1, bad, 0.3]])
+    with pytest.raises(FloatingPointError, match="in 1 of 2 rows"):
+        task_of(config).predictions(outputs, np.arange(2), np.zeros(2, np.int64), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("config", [ARTICLES, {"kind": "multiclass", "classes": ["a", "b"]}])
+def test_tasks_survive_pickling_and_their_rule_is_json(config):
+    task = task_of(config).with_minority(("b",))
+    assert pickle.loads(pickle.dumps(task)) == task
+    assert json.loads(json.dumps(task.decision_rule())) == task.decision_rule()
+
+
+def test_tasks_need_no_torch():
+    code = "import sys, trainables.tasks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 20), st.just(3)), elements=st.floats(-0.5, 1.5)))
+def test_the_decision_rule_alone_gives_the_same_tiers(outputs):
+    task = task_of(ARTICLES)
+    rows = np.arange(len(outputs))
+    found = task.predictions(outputs, rows, np.zeros(len(outputs), np.int64), np.zeros_like(outputs))
+    assert found.predicted_class.tolist() == [tier_by_rule(row, task.decision_rule()) for row in outputs.tolist()]
+
+
+def tier_by_rule(outputs, rule):
+    low, high = rule["range"]
+    scores = [min(max(low + output * (high - low), low), high) for output in outputs]
+    weighted = sum(weight * score for weight, score in zip(rule["weights"], scores, strict=True))
+    overall = round(weighted / sum(rule["weights"]), rule["overall_decimals"])
+    tier = max(i for i, cut in enumerate(rule["cuts"]) if overall >= cut)
+    gate = rule["gatekeeper"]
+    if scores[rule["dimensions"].index(gate["dimension"])] < gate["cut"]:
+        tier = min(tier, rule["classes"].index(gate["max_tier"]))
+    return tier
+
+
+def test_every_class_but_the_largest_is_minority_by_default():
+    assert default_minority(("a", "b", "c"), np.array([5, 9, 0])) == ("a", "c")
+    assert default_minority(("a", "b"), np.array([4, 4])) == ("b",)
+
+
+def test_a_kind_is_registered_once():
+    with pytest.raises(ValueError, match="'multiclass' is registered already"):
+        register("multiclass")(lambda config, classes: task_of({"kind": "multiclass"}, classes))

@@ -1,0 +1,83 @@
+"""Batches: which rows go together in an epoch, who takes which of them, and how they are padded."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis.predictions import IntArray
+
+# Rows are sorted by length within chunks of this many batches: enough for little padding …
+CHUNK_BATCHES = 50
+# … but, given the batches for it, an epoch has this many chunks, or few rows would meet the same others every time.
+MIN_CHUNKS = 4
+# Repeated rows are sorted by length · U(1 ± JITTER); sorted exactly, the copies of a row would share a batch.
+JITTER = 0.1
+
+
+class Tokens(Protocol):
+    """Token ids of n rows, one after another: row i is ids[offsets[i] : offsets[i + 1]]."""
+
+    @property
+    def ids(self) -> NDArray[np.int32]: ...
+    @property
+    def offsets(self) -> IntArray: ...
+
+
+def plan_epoch(index: IntArray, lengths: IntArray, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+    """The batches of one epoch: every entry of `index` [m] in exactly one of ceil(m / batch_size) batches.
+
+    lengths: [n] tokens of each row of the split, by row. Rows of like length are put together, so that little is
+    padded: shuffled, sorted by length inside chunks of many batches, cut, and the batches shuffled. Only one batch may
+    have fewer than `batch_size` rows. The plan depends on (seed, epoch) and not on the number of workers.
+
+    >>> plan = plan_epoch(np.arange(10), lengths=np.arange(10) + 5, batch_size=4, seed=0, epoch=1)
+    >>> sorted(len(batch) for batch in plan), sorted(np.concatenate(plan).tolist())
+    ([2, 4, 4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+
+    Raises:
+        ValueError: the batch size is below 1, or seed or epoch is negative.
+    """
+    if batch_size < 1:
+        raise ValueError(f"the batch size must be at least 1, got {batch_size!r}")
+    generator = np.random.default_rng((seed, epoch, 1))
+    shuffled = generator.permutation(index)
+    batches = -(-len(index) // batch_size)
+    chunk_rows = batch_size * max(1, min(CHUNK_BATCHES, batches // MIN_CHUNKS))
+    chunk = np.arange(len(shuffled)) // chunk_rows
+    repeated = np.bincount(shuffled, minlength=1)[shuffled] > 1
+    sort_length = lengths[shuffled] * (1 + JITTER * repeated * generator.uniform(-1, 1, len(shuffled)))
+    ordered = shuffled[np.lexsort((sort_length, chunk))]
+    return [ordered[start * batch_size : (start + 1) * batch_size] for start in generator.permutation(batches)]
+
+
+def share(batch: IntArray, rank: int, world_size: int) -> IntArray:
+    """The rows of `batch` that worker `rank` of `world_size` handles; none where there are fewer rows than workers.
+
+    Over the ranks, every row is handled once, and the shares differ by at most one row.
+
+    >>> share(np.array([10, 11, 12, 13, 14]), rank=1, world_size=2)
+    array([11, 13])
+
+    Raises:
+        ValueError: the rank is not one of 0 … world_size - 1.
+    """
+    if not 0 <= rank < world_size:
+        raise ValueError(f"the rank must be from 0 to {world_size - 1}, got {rank!r}")
+    return np.ascontiguousarray(batch[rank::world_size])
+
+
+def pad(tokens: Tokens, index: IntArray, pad_id: int) -> dict[str, Tensor]:
+    """Model inputs for the rows `index` [b], padded on the right to the longest of them.
+
+    Returns `input_ids` and `attention_mask`, both int64 [b, longest]; the mask is 1 on tokens and 0 on padding.
+    """
+    starts = tokens.offsets[index]
+    lengths = tokens.offsets[index + 1] - starts
+    positions = np.arange(lengths.max(initial=0))
+    is_token = positions < lengths[:, None]
+    input_ids = np.full(is_token.shape, pad_id, dtype=np.int64)
+    input_ids[is_token] = tokens.ids[(starts[:, None] + positions)[is_token]]
+    return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(is_token.astype(np.int64))}

@@ -1,0 +1,105 @@
+"""One cell of a data file: as text, class name or number, and what is wrong where it is none.
+
+Problems are rule, received value and remedy, as `Fault` takes them after the place.
+"""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+SHOWN_NAMES = 8
+SHOWN_CHARACTERS = 60
+
+Problem = tuple[str, str, str]
+
+
+def text_of(cells: Sequence[object]) -> str:
+    """The cells' texts joined by line breaks, blank ones left out; empty where they cannot be used.
+
+    >>> text_of(("Solar roof", None, "A pilot began."))
+    'Solar roof\\nA pilot began.'
+    """
+    if not all(cell is None or isinstance(cell, str) for cell in cells):
+        return ""
+    text = "\n".join(cell for cell in cells if isinstance(cell, str) and cell.strip())
+    return text if _is_unicode(text) else ""
+
+
+def text_problem(cells: Mapping[str, object]) -> Problem:
+    """Why `text_of` found no text in the cells of these columns."""
+    for name, cell in cells.items():
+        if cell is not None and not isinstance(cell, str):
+            return f"column {name!r} must hold text", shown(cell), ""
+        if cell is not None and not _is_unicode(cell):
+            return f"column {name!r} must hold valid Unicode", "half of a surrogate pair", ""
+    return f"must have text in column {' or '.join(map(repr, cells))}", "none", ""
+
+
+def label_of(cell: object) -> str:
+    """The class or group a cell names, empty where it names none; whole numbers and truth values as JSON writes them.
+
+    >>> label_of(" spam "), label_of(2.0), label_of(True), label_of(None)
+    ('spam', '2', 'true', '')
+    """
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:.0f}" if cell.is_integer() else str(cell)
+    if not isinstance(cell, str | int | Decimal) or not _is_unicode(str(cell)):
+        return ""
+    return str(cell).strip()
+
+
+def label_problem(name: str, cell: object) -> Problem:
+    """Why `label_of` found no class in the cell of this column."""
+    if cell is None or isinstance(cell, float) or (isinstance(cell, str) and not cell.strip()):
+        return f"must have a class in column {name!r}", "none", ""
+    return f"column {name!r} must hold the name of one class", shown(cell), ""
+
+
+def unknown_label(label: str, classes: Sequence[str]) -> Problem:
+    """A label that is not among the classes."""
+    match = difflib.get_close_matches(label, classes, n=1)
+    remedy = f"did you mean {match[0]!r}?" if match else ""
+    return f"class must be one of {listed(classes)}", shown(label), remedy
+
+
+def number_of(cell: object) -> float:
+    """The number a cell holds, also written as text; NaN where it holds none.
+
+    >>> number_of("7.5"), number_of(8), number_of("high"), number_of(True)
+    (7.5, 8.0, nan, nan)
+    """
+    if isinstance(cell, bool) or not isinstance(cell, int | float | str | Decimal):
+        return math.nan
+    try:
+        return float(cell)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def number_problem(name: str, cell: object, bounds: tuple[float, float]) -> Problem:
+    """Why the cell of a score column is no number within the bounds."""
+    low, high = bounds
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return f"must have a score in column {name!r}", "none", ""
+    if math.isnan(number_of(cell)):
+        return f"score {name!r} must be a number", shown(cell), ""
+    return f"score {name!r} must be from {low:g} to {high:g}", shown(cell), "see task.range"
+
+
+def shown(value: object) -> str:
+    """The value as an error shows it, cut to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first 8 names, and how many more there are."""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(map(repr, names[:SHOWN_NAMES])) + more
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,223 @@
+"""The training loop: a generator that trains one epoch per `next()` and knows no Ray."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import losses
+from analysis.metrics import confusion_matrix, evaluate
+from analysis.predictions import FloatArray, IntArray, Predictions
+from trainables import checkpoint
+from trainables.batches import pad, plan_epoch, share
+from trainables.config import ModelConfig, TrialConfig
+from trainables.encode import EncodedSplit
+from trainables.mitigation import epoch_rows, mitigation
+from trainables.models import ClassifierPool, set_head_bias
+from trainables.optimisation import adamw, autocast, resolve_precision, schedule, trainable
+from trainables.prepare import PreparedData
+from trainables.worker import Worker
+
+# Without gradients a batch needs far less memory, and larger ones are faster.
+PREDICTION_BATCH_FACTOR = 4
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave. Equal on every worker of a group, but for `save`, which rank 0 alone needs to call.
+
+    metrics: flat, keys as criteria name them; empty when the trial diverged. train_loss: weighted mean over the epoch.
+    seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a folder.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    confusion: list[list[int]]
+    predictions: Predictions | None
+    train_loss: float
+    seconds: float
+    peak_memory_mb: float
+    diverged: bool
+    save: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a trial goes on: after `epoch`, from the checkpoint in `folder`."""
+
+    epoch: int
+    folder: Path
+
+
+def train(
+    config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker, start: Start | None = None
+) -> Iterator[EpochResult]:
+    """Train one configuration; yields after every epoch and ends with the last one, or with the one that diverged.
+
+    data: read-only arrays, shared between trials. pool: the process's base model. start: None for a new trial.
+    Rows, batches and dropout depend on seed and epoch alone, so a trial that goes on gives what it would have given.
+    """
+    trial = _Trial(config, data, pool, worker)
+    first = 1
+    if start is not None:
+        checkpoint.restore(start.folder, trial.model, trial.optimizer, trial.scheduler, trial.scaler)
+        first = start.epoch + 1
+    for epoch in range(first, config.training.epochs + 1):
+        result = trial.run_epoch(epoch)
+        yield result
+        if result.diverged:
+            return
+
+
+def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
+    """A newly initialised model as the configuration wants it."""
+    if config.adapter == "none":
+        return pool.whole(seed)
+    lora = config.lora
+    return pool.with_lora(lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed)
+
+
+def predict_outputs(
+    model: nn.Module, split: EncodedSplit, batch_size: int, pad_id: int, worker: Worker, dtype: torch.dtype
+) -> FloatArray:
+    """Raw model outputs [rows, outputs] for a whole split, in its order, on every worker."""
+    model.eval()
+    order = np.argsort(split.lengths, kind="stable")[::-1]
+    mine, parts = [], []
+    with torch.inference_mode(), autocast(worker.device, dtype):
+        for begin in range(0, len(order), batch_size):
+            rows = share(order[begin : begin + batch_size], worker.rank, worker.size)
+            if len(rows):
+                inputs = {name: tensor.to(worker.device) for name, tensor in pad(split, rows, pad_id).items()}
+                parts.append(model(**inputs).logits.float().cpu().numpy())
+                mine.append(rows)
+    outputs: FloatArray | None = None
+    for rows, values in (pair for pairs in worker.gather(list(zip(mine, parts, strict=True))) for pair in pairs):
+        if outputs is None:
+            outputs = np.empty((len(order), values.shape[1]))
+        outputs[rows] = values
+    assert outputs is not None, "a split is never empty"
+    return outputs
+
+
+class _Trial:
+    """The state of one trial in one process: model, optimiser, and the data as the loss wants them."""
+
+    def __init__(self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> None:
+        training = config.training
+        self.config, self.data, self.worker = config, data, worker
+        self.labels = data.task.label_space
+        self.pad_id = data.pad_id
+        self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters)
+        self.dtype = resolve_precision(training.precision, worker.device)
+        self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
+
+        self.targets = torch.from_numpy(np.array(data.task.targets(data.train.classes, data.train.scores)))
+        amounts = mitigation(data.train.classes, self.labels, training)
+        self.row_weights = torch.from_numpy(amounts.weights[data.train.classes]).float()
+
+        self.model = build_model(config.model, pool, training.seed).to(worker.device)
+        set_head_bias(self.model, self._prior(amounts.sampled * amounts.weights).to(worker.device))
+        self.parameters = [parameter for _, parameter in trainable(self.model)]
+        self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
+        steps = training.epochs * math.ceil(math.ceil(amounts.sampled.sum() / training.batch_size) / training.accumulation)
+        self.scheduler = schedule(self.optimizer, training.schedule, training.warmup, steps)
+
+    def run_epoch(self, epoch: int) -> EpochResult:
+        started = time.perf_counter()
+        if self.worker.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.worker.device)
+        train_loss = self._train_epoch(epoch)
+        diverged = not math.isfinite(train_loss)
+        predictions = None if diverged else self._validate()
+        diverged = diverged or predictions is None
+        return EpochResult(
+            epoch=epoch,
+            metrics=evaluate(predictions, self.labels) if predictions else {},
+            confusion=confusion_matrix(predictions, self.labels) if predictions else [],
+            predictions=predictions,
+            train_loss=train_loss,
+            seconds=time.perf_counter() - started,
+            peak_memory_mb=self._peak_memory_mb(),
+            diverged=diverged,
+            save=self._save,
+        )
+
+    def _train_epoch(self, epoch: int) -> float:
+        """Weighted mean loss over the epoch's rows."""
+        training = self.config.training
+        # Each rank draws its own dropout masks, and a resumed epoch the same ones as before.
+        torch.manual_seed(hash((training.seed, epoch, self.worker.rank)))
+        self.model.train()
+        rows = epoch_rows(self.data.train.classes, self.labels, training, epoch)
+        batches = plan_epoch(rows, self.data.train.lengths, training.batch_size, training.seed, epoch)
+        total_loss = torch.zeros((), device=self.worker.device)
+        for begin in range(0, len(batches), training.accumulation):
+            total_loss += self._step(batches[begin : begin + training.accumulation])
+        return self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())
+
+    def _step(self, batches: list[IntArray]) -> Tensor:
+        """One optimiser step; returns this worker's weighted sum of row losses.
+
+        Dividing by the weight of the step's rows over all workers makes the step the same for any number of them.
+        """
+        step_weight = float(sum(self.row_weights[batch].sum() for batch in batches))
+        summed = torch.zeros((), device=self.worker.device)
+        for batch in batches:
+            rows = share(batch, self.worker.rank, self.worker.size)
+            if len(rows):
+                weighted = self._weighted_loss(rows)
+                self.scaler.scale(weighted / step_weight).backward()  # type: ignore[no-untyped-call]
+                summed += weighted.detach()
+        self.worker.sum_gradients(self.parameters)
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.scheduler.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return summed
+
+    def _weighted_loss(self, rows: IntArray) -> Tensor:
+        device = self.worker.device
+        inputs = {name: tensor.to(device) for name, tensor in pad(self.data.train, rows, self.pad_id).items()}
+        with autocast(device, self.dtype):
+            outputs = self.model(**inputs).logits
+        row_losses = self.loss(outputs.float(), self.targets[rows].to(device))
+        return (row_losses * self.row_weights[rows].to(device)).sum()
+
+    def _validate(self) -> Predictions | None:
+        """Predictions for the validation split; None when the model's outputs are no longer finite."""
+        split = self.data.validation
+        size = PREDICTION_BATCH_FACTOR * self.config.training.batch_size
+        outputs = predict_outputs(self.model, split, size, self.pad_id, self.worker, self.dtype)
+        if not np.isfinite(outputs).all():
+            return None
+        return self.data.task.predictions(outputs, split.rows, split.classes, split.scores)
+
+    def _prior(self, class_mass: FloatArray) -> Tensor:
+        """Where the head starts [outputs]: log shares of the classes, or the mean of the scores, both as weighted."""
+        share_of_class = class_mass / class_mass.sum()
+        if self.data.task.target == "classes":
+            return torch.log(torch.from_numpy(np.maximum(share_of_class, 1e-6))).float()
+        means = [
+            self.targets[self.data.train.classes == index].mean(0)
+            for index in range(len(share_of_class))
+            if class_mass[index] > 0
+        ]
+        weights = torch.from_numpy(share_of_class[class_mass > 0]).float()
+        return (torch.stack(means) * weights[:, None]).sum(0)
+
+    def _save(self, folder: Path) -> None:
+        checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, self.dtype)
+
+    def _peak_memory_mb(self) -> float:
+        if self.worker.device.type != "cuda":
+            return 0.0
+        return torch.cuda.max_memory_allocated(self.worker.device) / 2**20

@@ -1,0 +1,155 @@
+"""A classifier from a base model: loaded once, given a fresh adapter and head for every trial."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import peft
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from trainables.bases import BaseModel
+
+NEW_HEADS = ("classifier", "score")
+_ATTENTION = re.compile(r"(^|\.)(attention|attn|self_attn|SelfAttention|EncDecAttention)(\.|$)")
+_LAYER_NUMBER = re.compile(r"\.(\d+)\.")
+
+
+def load_tokenizer(base: BaseModel) -> Any:
+    """The base model's fast tokenizer; a decoder without a padding token gets its end-of-text token for it."""
+    tokenizer = AutoTokenizer.from_pretrained(base.source)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_classifier(base: BaseModel, label_names: Sequence[str], pad_token_id: int | None) -> Any:
+    """Load the base model with a new head of one output per label name."""
+    labels = dict(enumerate(label_names))
+    config = AutoConfig.from_pretrained(
+        base.source, num_labels=len(labels), id2label=labels, label2id={name: i for i, name in labels.items()}
+    )
+    if config.pad_token_id is None:
+        config.pad_token_id = pad_token_id
+    with _quiet_transformers():
+        return AutoModelForSequenceClassification.from_pretrained(base.source, config=config, dtype=torch.float32)
+
+
+def lora_targets(model: nn.Module, targets: str, layers: str) -> list[str]:
+    """Names of the linear layers that get an adapter.
+
+    targets: `attention` (all projections of the attention blocks) or `all_linear`; layers: `all` or `last k`.
+
+    Raises:
+        ValueError: nothing matches, or the model has fewer layers than asked for.
+    """
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and _in_a_layer(name)]
+    if targets == "attention":
+        names = [name for name in names if _ATTENTION.search(name)]
+    if layers != "all":
+        names = _of_last_layers(names, int(layers.removeprefix("last ")))
+    if not names:
+        raise ValueError(f"no layer of {type(model).__name__} matches lora.targets={targets!r}, lora.layers={layers!r}")
+    return names
+
+
+def _in_a_layer(name: str) -> bool:
+    return _LAYER_NUMBER.search(name) is not None
+
+
+def _of_last_layers(names: Sequence[str], count: int) -> list[str]:
+    numbers = {name: int(_LAYER_NUMBER.findall(name)[0]) for name in names}
+    present = sorted(set(numbers.values()))
+    if count > len(present):
+        raise ValueError(f"lora.layers asks for the last {count} layers, the model has {len(present)}")
+    return [name for name in names if numbers[name] in present[-count:]]
+
+
+def head_modules(model: nn.Module) -> list[str]:
+    """Names of the parts that are trained whole and saved with the adapter: the head and, where there is one, the pooler."""
+    found = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    return [name for name in (*NEW_HEADS, "pooler") if name in found]
+
+
+class ClassifierPool:
+    """Keeps one loaded base model in a process and hands out models for one trial after another.
+
+    The frozen backbone stays; adapter and head are new each time, so that a trial never sees what another learned.
+    """
+
+    def __init__(self, base: BaseModel, label_names: Sequence[str], pad_token_id: int | None) -> None:
+        self._source = (base, tuple(label_names), pad_token_id)
+        self._base = load_classifier(*self._source)
+        self._head = head_modules(self._base)
+        self._pristine = {name: value.clone() for name, value in self._base.state_dict().items() if self._of_head(name)}
+        self._adapted: Any = None
+
+    def with_lora(self, rank: int, alpha: float, dropout: float, targets: str, layers: str, seed: int) -> Any:
+        """A model whose adapter and head are newly initialised from `seed`; the one handed out before is void."""
+        self._take_back()
+        self._initialise_head(seed)
+        config = peft.LoraConfig(
+            task_type=peft.TaskType.SEQ_CLS,
+            r=rank,
+            lora_alpha=alpha,  # type: ignore[arg-type]  # peft divides by it; a float is as good
+            lora_dropout=dropout,
+            target_modules=lora_targets(self._base, targets, layers),
+            modules_to_save=self._head,
+        )
+        self._adapted = peft.get_peft_model(self._base, config)
+        return self._adapted
+
+    def whole(self, seed: int) -> Any:
+        """The base model itself with all its weights trainable; loaded anew, since a trial changes every weight."""
+        self._adapted = None
+        self._base = load_classifier(*self._source)
+        self._initialise_head(seed)
+        return self._base.requires_grad_(True)
+
+    def _take_back(self) -> None:
+        if self._adapted is None:
+            return
+        self._base = self._adapted.unload()
+        self._base.load_state_dict(self._pristine, strict=False)
+        self._adapted = None
+
+    def _initialise_head(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        for name, module in self._base.named_modules():
+            if name.rsplit(".", 1)[-1] in NEW_HEADS:
+                module.apply(self._base._init_weights)
+
+    def _of_head(self, name: str) -> bool:
+        return any(part in self._head for part in name.split("."))
+
+
+def set_head_bias(model: nn.Module, bias: torch.Tensor) -> None:
+    """Start the head at the prior [outputs] instead of at zero (Lin et al. 2017, section 4.1), where it has a bias.
+
+    Without it, the first epoch of a rare-class problem is spent on learning how rare the class is.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and name.endswith("bias") and parameter.shape == bias.shape and _is_head(name):
+            with torch.no_grad():
+                parameter.copy_(bias)
+
+
+def _is_head(parameter_name: str) -> bool:
+    return any(f"{head}." in parameter_name for head in NEW_HEADS)
+
+
+class _quiet_transformers:  # noqa: N801  # used like a function
+    """The table of newly initialised weights says nothing that a user could act on."""
+
+    def __enter__(self) -> None:
+        self._level = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()
+        self._bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        transformers_logging.set_verbosity(self._level)
+        if self._bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,214 @@
+"""Everything that happens to the data once per experiment: read, split, checked against the task, encoded."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.errors import Fault, InputError
+from analysis.predictions import IntArray
+from trainables.cells import listed
+from trainables.config import DataConfig, TaskConfig, TrialConfig
+from trainables.encode import EncodedSplit, encode
+from trainables.examples import Examples
+from trainables.read import Reading, first_faults, read_rows
+from trainables.split import group_ids, split, stratified_sample
+from trainables.tasks import Task, build_task, default_minority
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ROLES = ("path", "train", "validation", "test")
+SHOWN_ROWS = 5
+SHOWN_RAREST = 3
+
+
+@dataclass(frozen=True)
+class LabelledSplits:
+    """The data of an experiment as texts.
+
+    test: None without a test split. data_hash: SHA-256 of the files' contents, how they are read and the task.
+    class_counts: rows by split and class. notes: what the user should know. skipped: what is wrong with rows left out.
+    """
+
+    task: Task
+    train: Examples
+    validation: Examples
+    test: Examples | None
+    data_hash: str
+    class_counts: dict[str, dict[str, int]]
+    notes: tuple[str, ...]
+    skipped: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The data of an experiment as trials use them. Test texts stay as they are until there is a winner.
+
+    pad_id: token id that fills up short rows. The rest is as in `LabelledSplits`.
+    """
+
+    task: Task
+    train: EncodedSplit
+    validation: EncodedSplit
+    test: Examples | None
+    pad_id: int
+    data_hash: str
+    class_counts: dict[str, dict[str, int]]
+    notes: tuple[str, ...]
+    skipped: tuple[Fault, ...]
+
+    def for_trials(self) -> "PreparedData":
+        """The same without what no trial may see or needs."""
+        return replace(self, test=None, notes=(), skipped=())
+
+    def rarest(self, limit: int = SHOWN_RAREST) -> tuple[str, ...]:
+        """Minority classes with the fewest training rows, the rarest first."""
+        counts = self.class_counts["train"]
+        return tuple(sorted(self.task.label_space.minority, key=lambda name: counts[name])[:limit])
+
+
+def prepare(trial: TrialConfig, tokenizer: "PreTrainedTokenizerBase", *, base: Path) -> PreparedData:
+    """Read, split, check and encode the data; relative paths count from the folder `base`.
+
+    Raises:
+        InputError: as `load_splits`, or the tokenizer cannot pad.
+    """
+    if tokenizer.pad_token_id is None:
+        raise InputError("model.base", [Fault("model.base", "must have a tokenizer with a padding token", "none")])
+    splits = load_splits(trial, base)
+    return PreparedData(
+        task=splits.task,
+        train=encode(tokenizer, splits.train, trial.model.max_length),
+        validation=encode(tokenizer, splits.validation, trial.model.max_length),
+        test=splits.test,
+        pad_id=int(tokenizer.pad_token_id),
+        data_hash=splits.data_hash,
+        class_counts=splits.class_counts,
+        notes=splits.notes,
+        skipped=splits.skipped,
+    )
+
+
+def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
+    """Read, split and check the data; relative paths count from the folder `base`.
+
+    Raises:
+        InputError: files or rows cannot be used, the task does not fit the classes found, or a minority class has no
+            row in validation.
+    """
+    paths = {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
+    reading = read_rows(paths, trial.data, trial.task)
+    parts = _divided(reading, trial.data, tuple(paths))
+    counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
+    task = _with_minority(trial.task, reading.classes, counts["train"])
+    _check_validation(task, counts, trial.data)
+    return LabelledSplits(
+        task=task,
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts.get("test"),
+        data_hash=_data_hash(paths, trial),
+        class_counts=counts,
+        notes=tuple(_notes(reading, parts, counts, trial.data)),
+        skipped=reading.skipped,
+    )
+
+
+def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:
+    """Examples by split; `test` is left out where there is none."""
+    examples = reading.examples
+    if data.path is None:
+        parts = {role: np.flatnonzero(reading.files == i) for i, role in enumerate(roles)}
+    else:
+        made = split(examples, data.split.validation, data.split.test, data.split.seed)
+        parts = {"train": made.train, "validation": made.validation}
+        if data.split.test > 0:
+            parts["test"] = made.test
+    if data.max_train_rows is not None:
+        parts["train"] = _sampled(examples, parts["train"], data.max_train_rows, data.split.seed)
+    return {name: examples.take(index) for name, index in parts.items()}
+
+
+def _sampled(examples: Examples, train: IntArray, limit: int, seed: int) -> IntArray:
+    try:
+        return train[stratified_sample(examples.classes[train], limit, seed)]
+    except ValueError as error:
+        raise InputError("data.max_train_rows", [Fault("data.max_train_rows", str(error))]) from error
+
+
+def _class_counts(examples: Examples, classes: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(examples.classes, minlength=len(classes))
+    return dict(zip(classes, counts.tolist(), strict=True))
+
+
+def _with_minority(config: TaskConfig, classes: tuple[str, ...], train_counts: Mapping[str, int]) -> Task:
+    task = build_task(config, classes)
+    if config.minority is None:
+        return task.with_minority(default_minority(classes, np.array(list(train_counts.values()))))
+    unknown = [name for name in config.minority if name not in classes]
+    if unknown or len(set(config.minority)) == len(classes):
+        rule = f"must name some, but not all, of the classes in the training data, {listed(classes)}"
+        raise InputError("task.minority", [Fault("task.minority", rule, listed(unknown or config.minority))])
+    return task
+
+
+def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig) -> None:
+    """Without a row in validation, a class's recall is unknown, and no trial can be told from another by it."""
+    where, more = "data.split", "add rows of it with at least two different texts"
+    if data.path is None:
+        where, more = "data.validation", "add rows of it to the validation file"
+    faults = []
+    for name in task.label_space.minority:
+        if counts["validation"][name] == 0:
+            total = sum(count[name] for count in counts.values())
+            rule = f"minority class {name!r} must have a row in validation"
+            faults.append(Fault(where, rule, f"0 of its {total}", f"{more}, or leave it out of task.minority"))
+    if faults:
+        raise InputError(where, first_faults(faults))
+
+
+def _notes(
+    reading: Reading, parts: Mapping[str, Examples], counts: Mapping[str, Mapping[str, int]], data: DataConfig
+) -> Iterator[str]:
+    if reading.skipped:
+        total = len(reading.examples) + reading.skipped_rows
+        yield f"skipped {reading.skipped_rows:,} of {total:,} rows that cannot be used (data.on_bad_row)"
+        yield from (f"skipped {fault}" for fault in first_faults(reading.skipped))
+    yield from _absent_classes(reading.classes, counts)
+    if data.path is None:
+        for one, other in combinations(parts, 2):
+            yield from _shared_texts(one, parts[one], other, parts[other])
+
+
+def _absent_classes(classes: tuple[str, ...], counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for name in classes:
+        rows = {split: count[name] for split, count in counts.items()}
+        if 0 in rows.values():
+            told = ", ".join(f"{split} {count}" for split, count in rows.items())
+            yield f"class {name!r} (rows: {sum(rows.values()):,}) is not in every split: {told}"
+
+
+def _shared_texts(one: str, first: Examples, other: str, second: Examples) -> Iterator[str]:
+    ids = group_ids([*first.texts, *second.texts], None)
+    shared, _, places = np.intersect1d(ids[: len(first)], ids[len(first) :], return_indices=True)
+    if len(shared):
+        rows = ", ".join(map(str, np.sort(second.rows[places])[:SHOWN_ROWS]))
+        more = ", …" if len(shared) > SHOWN_ROWS else ""
+        yield f"{len(shared):,} texts of {other} stand in {one} too (rows {rows}{more} of all usable rows, from 0)"
+
+
+def _data_hash(paths: Mapping[str, Path], trial: TrialConfig) -> str:
+    """SHA-256 over the files' contents and the sections `data` and `task`; where the files lie does not matter."""
+    digest = hashlib.sha256()
+    for role, path in paths.items():
+        with path.open("rb") as file:
+            digest.update(f"{role} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    data = trial.data.model_dump(mode="json", exclude=set(ROLES))
+    digest.update(json.dumps([data, trial.task.model_dump(mode="json")], ensure_ascii=False).encode())
+    return digest.hexdigest()

@@ -1,0 +1,35 @@
+"""What one process of a slot keeps between trials: the base model."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from trainables.bases import BaseModel
+from trainables.config import TrialConfig
+from trainables.loop import EpochResult, Start, train
+from trainables.models import ClassifierPool
+from trainables.prepare import PreparedData
+from trainables.tasks import Task
+from trainables.worker import Worker
+
+RunTrial = Callable[[dict[str, Any], Start | None], Iterator[EpochResult]]
+OpenSession = Callable[[Any, Worker], RunTrial]
+
+
+class TrainingSession:
+    """Opened once per process; called with one trial's configuration after another."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self.base = base
+
+    def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
+        pool = ClassifierPool(self.base, output_names(data.task), data.pad_id)
+
+        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
+            return train(TrialConfig.model_validate(config), data, pool, worker, start)
+
+        return run_trial
+
+
+def output_names(task: Task) -> tuple[str, ...]:
+    """What each model output stands for: a dimension where scores are predicted, else a class."""
+    return task.label_space.dimensions if task.target == "scores" else task.label_space.classes

@@ -1,0 +1,298 @@
+"""A slot: one Ray Train worker group that outlives its trials and takes one after another.
+
+The only module here that knows Ray. Towards Ray Tune a slot is a class trainable with `reuse_actors`; towards its
+workers it is a mailbox of numbered commands. Starting a worker group costs seconds, taking the next trial nothing.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import threading
+import traceback
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray import tune
+from ray.train.torch import TorchTrainer, get_device
+
+from analysis.criteria import parse
+from analysis.predictions import LabelSpace
+from analysis.predictions_file import write_predictions
+from analysis.ranking import score
+from trainables.loop import EpochResult, Start
+from trainables.session import OpenSession, RunTrial
+from trainables.worker import Worker
+
+PREDICTIONS_FILE = "predictions.parquet"
+CHECKPOINTS_FOLDER = "checkpoints"
+# How often a waiting slot looks whether its workers still live.
+HEARTBEAT_SECONDS = 2.0
+STOP_SECONDS = 10.0
+# Ray Train takes a worker's report when it next polls; with its default of 2 s every epoch would wait for that.
+POLL_VARIABLE, POLL_SECONDS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1"
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """What all slots of a search share.
+
+    data: object reference to what `open_session` takes. run_folder: absolute path or URI; checkpoints go below it.
+    workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
+    """
+
+    data: Any
+    open_session: OpenSession
+    labels: LabelSpace
+    run_folder: str
+    workers: int = 1
+    cpus: float = 1
+    gpus: float = 0
+    criteria: tuple[str, ...] = ()
+    objective: str = "minority_recall"
+
+
+class SlotDied(RuntimeError):
+    """The worker group ended while a trial was waiting for it."""
+
+
+@ray.remote(num_cpus=0)
+class Mailbox:
+    """Commands to all workers of a group, numbered so that each reads every one; replies from rank 0."""
+
+    def __init__(self) -> None:
+        self._commands: dict[int, tuple[str, Any]] = {}
+        self._sent = 0
+        self._arrived = asyncio.Condition()
+        self._replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def send(self, kind: str, payload: Any = None) -> None:
+        async with self._arrived:
+            self._sent += 1
+            self._commands[self._sent] = (kind, payload)
+            # All workers have read a command before its successor is sent; only the last ones are kept.
+            self._commands.pop(self._sent - 8, None)
+            self._arrived.notify_all()
+
+    async def read(self, number: int) -> tuple[str, Any]:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: number in self._commands)
+            return self._commands[number]
+
+    async def reply(self, result: dict[str, Any]) -> None:
+        await self._replies.put(result)
+
+    async def take(self) -> dict[str, Any]:
+        return await self._replies.get()
+
+
+class Slot(tune.Trainable):
+    """Ray Tune's view of a worker group: `step` is one epoch, `reset_config` hands over the next trial."""
+
+    def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:
+        self._plan = plan
+        self._criteria = [parse(text) for text in plan.criteria]
+        self._group = _WorkerGroup(plan)
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        # Sent to the workers with the first step, since Tune may still restore a checkpoint in between.
+        self._trial, self._start, self._begun = new_config, new_config.get("start"), False
+        self._best_score, self._best_epoch = float("-inf"), 0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if not self._begun:
+            self._group.send("trial", {**self._trial, "start": self._start})
+            self._begun = True
+        self._group.send("epoch")
+        row = self._group.take()
+        self._start = {"epoch": row["epoch"], "checkpoint": row["checkpoint"]}
+        failed = row["failure"] is not None
+        row["score"] = None if failed else score(row["metrics"], self._criteria, self._plan.objective)
+        # A failed trial must not leave its rivals without a number to compare with.
+        value = -1e6 if failed else row["score"]
+        done = failed or row["last"] or self._out_of_patience(row["epoch"], value)
+        # As text, so that Tune neither flattens nor averages what only the ledger needs.
+        return {"epoch": row["epoch"], "score": value, "row": json.dumps(row), "done": done}
+
+    def _out_of_patience(self, epoch: int, value: float) -> bool:
+        if value > self._best_score:
+            self._best_score, self._best_epoch = value, epoch
+        patience = self._trial["config"]["training"]["early_stopping"]
+        return patience is not None and epoch - self._best_epoch >= patience
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        pointer = {"start": self._start, "best_score": self._best_score, "best_epoch": self._best_epoch}
+        (Path(checkpoint_dir) / "pointer.json").write_text(json.dumps(pointer))
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        pointer = json.loads((Path(checkpoint) / "pointer.json").read_text())
+        self._start, self._best_score, self._best_epoch = (
+            pointer["start"],
+            pointer["best_score"],
+            pointer["best_epoch"],
+        )
+
+    def cleanup(self) -> None:
+        self._group.stop()
+
+
+class _WorkerGroup:
+    """One `TorchTrainer` run in a thread, and the mailbox through which it is spoken to."""
+
+    def __init__(self, plan: SlotPlan) -> None:
+        os.environ.setdefault(POLL_VARIABLE, POLL_SECONDS)
+        self._mailbox = Mailbox.remote()  # type: ignore[attr-defined]
+        name = f"slot-{uuid.uuid4().hex[:8]}"
+        resources = {"CPU": plan.cpus, **({"GPU": plan.gpus} if plan.gpus else {})}
+        trainer = TorchTrainer(
+            serve_trials,
+            train_loop_config={"mailbox": self._mailbox, "plan": plan, "slot": name},
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=plan.workers, use_gpu=plan.gpus > 0, resources_per_worker=resources
+            ),
+            run_config=ray.train.RunConfig(name=name, storage_path=f"{plan.run_folder}/{CHECKPOINTS_FOLDER}"),
+        )
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._fit, args=(trainer,), daemon=True, name=name)
+        self._thread.start()
+
+    def _fit(self, trainer: TorchTrainer) -> None:
+        try:
+            trainer.fit()
+        except BaseException as failure:  # told to the trial that waits, whatever it is
+            self._failure = failure
+
+    def send(self, kind: str, payload: Any = None) -> None:
+        ray.get(self._mailbox.send.remote(kind, payload))
+
+    def take(self) -> dict[str, Any]:
+        """The next reply; waits as long as the group lives.
+
+        Raises:
+            SlotDied: the group ended, with the reason that Ray Train gave.
+        """
+        reply = self._mailbox.take.remote()
+        while True:
+            ready, _ = ray.wait([reply], timeout=HEARTBEAT_SECONDS)
+            if ready:
+                result: dict[str, Any] = ray.get(reply)
+                return result
+            if not self._thread.is_alive():
+                raise SlotDied(f"the worker group ended: {self._failure or 'no reason given'}")
+
+    def stop(self) -> None:
+        self.send("stop")
+        self._thread.join(STOP_SECONDS)
+
+
+def serve_trials(config: dict[str, Any]) -> None:
+    """Runs in every worker of a group, as long as the slot lives: read a command, obey, reply."""
+    context = ray.train.get_context()
+    plan: SlotPlan = config["plan"]
+    worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
+    if worker.device.type == "cpu":
+        torch.set_num_threads(max(1, int(plan.cpus)))
+    run_trial = plan.open_session(ray.get(plan.data), worker)
+    desk = _Desk(plan, config["slot"], config["mailbox"], worker, run_trial)
+    number = 0
+    while True:
+        number += 1
+        kind, payload = ray.get(config["mailbox"].read.remote(number))
+        if kind == "stop":
+            return
+        if kind == "trial":
+            desk.begin(payload)
+        else:
+            desk.run_epoch()
+
+
+class _Desk:
+    """One worker's side of a trial: holds the generator, saves what it yields, replies."""
+
+    def __init__(self, plan: SlotPlan, slot: str, mailbox: Any, worker: Worker, run_trial: RunTrial) -> None:
+        self._plan, self._slot, self._mailbox, self._worker = plan, slot, mailbox, worker
+        self._run_trial = run_trial
+        self._trial = ""
+        self._epochs: Iterator[EpochResult] = iter(())
+        self._last_epoch = 0
+
+    def begin(self, trial: dict[str, Any]) -> None:
+        self._trial, self._last_epoch = trial["trial"], trial["config"]["training"]["epochs"]
+        self._epochs = self._open(trial)
+
+    def _open(self, trial: dict[str, Any]) -> Iterator[EpochResult]:
+        """The generator; the checkpoint to go on from is fetched with the first epoch and needed no longer then."""
+        if trial["start"] is None:
+            yield from self._run_trial(trial["config"], None)
+            return
+        path = f"{self._plan.run_folder}/{trial['start']['checkpoint']}"
+        with ray.train.Checkpoint(path).as_directory() as folder:
+            yield from self._run_trial(trial["config"], Start(trial["start"]["epoch"], Path(folder)))
+
+    def run_epoch(self) -> None:
+        try:
+            result = next(self._epochs)
+            row = self._row(result)
+        except Exception as failure:
+            if self._worker.size > 1:
+                raise  # the other workers wait in a sum; only ending the group sets them free
+            row = _failed_row(self._trial, failure)
+        if self._worker.rank == 0:
+            ray.get(self._mailbox.reply.remote(row))
+
+    def _row(self, result: EpochResult) -> dict[str, Any]:
+        row = {
+            "trial": self._trial,
+            "epoch": result.epoch,
+            "metrics": result.metrics,
+            "confusion": result.confusion,
+            "train_loss": result.train_loss,
+            "seconds": round(result.seconds, 3),
+            "peak_memory_mb": round(result.peak_memory_mb, 1),
+            "failure": "the loss is no longer finite" if result.diverged else None,
+            "last": result.epoch >= self._last_epoch,
+            "checkpoint": None,
+            "predictions": None,
+        }
+        if not result.diverged:
+            row["checkpoint"] = self._save(result)
+            row["predictions"] = f"{row['checkpoint']}/{PREDICTIONS_FILE}" if result.predictions else None
+        return row
+
+    def _save(self, result: EpochResult) -> str:
+        """Checkpoint and predictions, through Ray Train to the run's storage; the path relative to the run folder."""
+        name = f"{self._trial}-epoch-{result.epoch:03d}"
+        checkpoint = None
+        with tempfile.TemporaryDirectory() as folder:
+            if self._worker.rank == 0:
+                result.save(Path(folder))
+                if result.predictions is not None:
+                    write_predictions(Path(folder) / PREDICTIONS_FILE, result.predictions, self._plan.labels)
+                checkpoint = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report({}, checkpoint=checkpoint, checkpoint_dir_name=name)
+        return f"{CHECKPOINTS_FOLDER}/{self._slot}/{name}"
+
+
+def _failed_row(trial: str, failure: Exception) -> dict[str, Any]:
+    reason = "".join(traceback.format_exception_only(failure)).strip()
+    return {
+        "trial": trial,
+        "epoch": 0,
+        "metrics": {},
+        "confusion": [],
+        "train_loss": None,
+        "seconds": 0.0,
+        "peak_memory_mb": 0.0,
+        "failure": reason,
+        "last": True,
+        "checkpoint": None,
+        "predictions": None,
+    }
