@@ -72,7 +72,7 @@ def _idle_result(epoch: int) -> EpochResult:
 
 def in_slots(trials: int, epochs: int, workers: int, folder: str) -> int:
     """Run the trials in slots; returns how many failed."""
-    plan = SlotPlan(data=ray.put(None), open_session=IdleSession(), labels=LABELS, run_folder=folder, workers=workers)
+    plan = SlotPlan(work=ray.put((IdleSession(), None)), labels=LABELS, run_folder=folder, workers=workers)
     config = {"training": {"epochs": epochs, "early_stopping": None}}
     names = [f"t{number:04d}" for number in range(1, trials + 1)]
     results = tune.Tuner(
@@ -138,7 +138,12 @@ def main() -> None:
     parser.add_argument("--skip-documented", action="store_true", help="time the slots alone")
     options = parser.parse_args()
     quiet()
-    ray.init(num_cpus=4, include_dashboard=bool(os.environ.get("DASH")), log_to_driver=bool(os.environ.get("DEBUGRAY")), logging_level="error")
+    ray.init(
+        num_cpus=4,
+        include_dashboard=bool(os.environ.get("DASH")),
+        log_to_driver=bool(os.environ.get("DEBUGRAY")),
+        logging_level="error",
+    )
     ideal = options.trials * options.epochs * SLEEP_SECONDS / CONCURRENT
     print(f"{platform.machine()}, {os.cpu_count()} cores, ray {ray.__version__}; ideal {ideal:.1f} s")
     for workers in options.workers:
@@ -147,7 +152,9 @@ def main() -> None:
         if options.skip_documented:
             continue
         theirs, failed = _timed(as_documented, options.trials, options.epochs, workers)
-        print(f"{workers} worker(s) per trial: documented {theirs:.1f} s ({failed} failed); {theirs / ours:.1f} times slots")
+        print(
+            f"{workers} worker(s) per trial: documented {theirs:.1f} s ({failed} failed); {theirs / ours:.1f} times slots"
+        )
     with contextlib.suppress(Exception):
         ray.shutdown()
 

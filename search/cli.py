@@ -12,7 +12,9 @@ from analysis.errors import RarecallError
 EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
 RUN = click.argument("run", type=click.Path(path_type=Path))
 SET = click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Override a key; may be repeated.")
-ADDRESS = click.option("--address", metavar="ADDRESS", help="Join a running Ray cluster, e.g. `auto` or ray://host:10001.")
+ADDRESS = click.option(
+    "--address", metavar="ADDRESS", help="Join a running Ray cluster, e.g. `auto` or ray://host:10001."
+)
 RESUME = click.option("--resume", is_flag=True, help="Go on with the run that is there.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
 

@@ -59,7 +59,9 @@ def ray_session(address: str | None) -> Iterator[None]:
             )
     except ConnectionError as failure:
         rule = f"no Ray cluster answers there ({failure})"
-        raise InputError("command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]) from None
+        raise InputError(
+            "command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]
+        ) from None
     try:
         yield
     finally:
@@ -94,4 +96,8 @@ def _does_not_fit(resources: ResourcesConfig, gpus_each: float, fits: int, cpus:
     slot = f"{resources.workers} × ({resources.cpus_per_worker:g} CPU, {gpus_each:g} GPU)"
     asked = "at least one slot" if resources.slots == "auto" else f"{resources.slots} slots"
     rule = f"{asked} of {slot} must fit the cluster, which has {cpus:g} CPU and {gpus:g} GPU and holds {fits}"
-    return Fault("resources.slots", rule, remedy="ask for less per worker, for fewer slots, or join a larger cluster with --address")
+    return Fault(
+        "resources.slots",
+        rule,
+        remedy="ask for less per worker, for fewer slots, or join a larger cluster with --address",
+    )

@@ -19,7 +19,8 @@ from trainables.config import Section, TrialConfig, check_loss
 
 class StopEarlyConfig(Section):
     """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934): at epochs grace, grace·reduction, …, a trial
-    goes on only among the best 1/reduction that got there."""
+    goes on only among the best 1/reduction that got there.
+    """
 
     grace_epochs: int = Field(1, ge=1)
     reduction: float = Field(3.0, gt=1)
@@ -29,7 +30,7 @@ class SearchConfig(Section):
     """How many trials, for how long, and when one is given up. `stop_early: null` trains each to its end."""
 
     trials: int = Field(16, ge=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
 
@@ -83,7 +84,9 @@ class LoadedExperiment:
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
         single = {key: None for key in self.experiment.full_space()}
-        tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": {"trials": 1, "stop_early": None}})
+        tree = with_values(
+            self.tree, {"name": f"{self.experiment.name}-train", "search": {"trials": 1, "stop_early": None}}
+        )
         tree["space"] = single
         return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)
 
@@ -197,7 +200,9 @@ def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
     objective = str(tree.get("objective", "minority_recall"))
     if metrics.find(split_key(objective)[0]) is None:
         remedy = nearest(objective, [metric.name for metric in metrics.registered()])
-        faults.append(Fault("objective", "must be a metric, with its class or dimension if it has one", repr(objective), remedy))
+        faults.append(
+            Fault("objective", "must be a metric, with its class or dimension if it has one", repr(objective), remedy)
+        )
     return faults
 
 

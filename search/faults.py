@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 
 from analysis.errors import Fault
 
-
 _KEY_PATH = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
 
@@ -40,6 +39,8 @@ def _fault(details: Any, model: type[BaseModel]) -> Fault:
     rule = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if details["type"] == "value_error":
         return Fault(where, rule) if where else value_fault(rule)
+    if details["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return Fault(where, "must be a section with keys of its own", _shown(details["input"]))
     return Fault(where or "experiment", rule[0].lower() + rule[1:], _shown(details["input"]))
 
 

@@ -3,7 +3,7 @@
 import importlib.metadata
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ class _Search:
     def _searcher(self) -> TrialSearcher:
         experiment = self.loaded.experiment
         space = experiment.full_space()
-        settings = experiment.model_dump(mode="json")
+        settings = experiment.settings()
         return TrialSearcher(
             distributions={key: entry.distribution() for key, entry in space.items()},
             make_config=self.loaded.trial_tree,
@@ -142,8 +142,7 @@ class _Search:
 
     def _plan(self, slots: SlotLayout) -> SlotPlan:
         return SlotPlan(
-            data=ray.put(self.data.for_trials()),
-            open_session=TrainingSession(self.base),
+            work=ray.put((TrainingSession(self.base), self.data.for_trials())),
             labels=self.data.task.label_space,
             run_folder=str(self.folder.path),
             workers=slots.workers,
@@ -171,8 +170,9 @@ class _Search:
 
         def amounts(trial: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
             training = TrialConfig.model_validate(config).training
-            view.amounts[trial] = mitigation(self.data.train.classes, labels, training).table(labels.classes)
-            return view.amounts[trial]
+            table = mitigation(self.data.train.classes, labels, training).table(labels.classes)
+            view.amounts[trial] = table
+            return table
 
         return amounts
 
@@ -190,15 +190,21 @@ def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> Pre
 def _goal(experiment: Experiment, labels: LabelSpace) -> Goal:
     """Criteria and objective, held against the classes that the data turned out to have."""
     criteria = tuple(parse(text) for text in experiment.criteria)
-    faults = []
-    for where, test in (("criteria", lambda: check(criteria, labels)), ("objective", lambda: check_objective(experiment.objective, labels))):
-        try:
-            test()
-        except ValueError as error:
-            faults += [Fault(where, line) for line in str(error).splitlines()]
+    faults = [
+        *_faults("criteria", check, criteria, labels),
+        *_faults("objective", check_objective, experiment.objective, labels),
+    ]
     if faults:
         raise InputError(experiment.name, faults)
     return Goal(criteria, experiment.objective)
+
+
+def _faults(where: str, test: Callable[..., None], *arguments: Any) -> list[Fault]:
+    try:
+        test(*arguments)
+    except ValueError as error:
+        return [Fault(where, line) for line in str(error).splitlines()]
+    return []
 
 
 def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, TrialRecord]:

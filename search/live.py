@@ -42,7 +42,11 @@ class SearchView:
     def best(self) -> tuple[TrialRecord, EpochRow] | None:
         """The leading trial and its best epoch."""
         goal = self.goal
-        held = [(record, best_epoch(record.epochs, goal.criteria, goal.objective)) for record in self.records.values() if record.epochs]
+        held = [
+            (record, best_epoch(record.epochs, goal.criteria, goal.objective))
+            for record in self.records.values()
+            if record.epochs
+        ]
         return max(held, key=lambda pair: rank_key(pair[1].metrics, goal.criteria, goal.objective), default=None)
 
     def seconds_left(self) -> float | None:
@@ -83,10 +87,14 @@ class LiveView:
     def _headline(self) -> Text:
         view, counts = self._view, self._view.counts()
         left = view.seconds_left()
-        times = f"{_clock(time.monotonic() - view.started)} so far" + (f", about {_clock(left)} left" if left is not None else "")
+        times = f"{_clock(time.monotonic() - view.started)} so far" + (
+            f", about {_clock(left)} left" if left is not None else ""
+        )
         states = f"{counts['running']} running · {counts['completed']} done · {counts['stopped']} stopped"
         failed = f" · {counts['failed']} failed" if counts["failed"] else ""
-        return Text(f"{view.name}  {states}{failed} · {counts['waiting']} waiting of {view.trials}   {times}", style="bold")
+        return Text(
+            f"{view.name}  {states}{failed} · {counts['waiting']} waiting of {view.trials}   {times}", style="bold"
+        )
 
     def _best(self) -> Text:
         return Text("best  " + self._best_words(), style="green")
@@ -107,7 +115,9 @@ class LiveView:
 
     def _trial(self, record: TrialRecord) -> Text:
         done = record.epochs[-1].epoch if record.epochs else 0
-        text = Text(f"{record.trial} epoch {min(done + 1, self._view.epochs)}/{self._view.epochs}  {_params(record.params)}")
+        text = Text(
+            f"{record.trial} epoch {min(done + 1, self._view.epochs)}/{self._view.epochs}  {_params(record.params)}"
+        )
         if record.trial in self._view.amounts:
             text.append("\n      " + amounts_line(self._view.amounts[record.trial]), style="dim")
         return text

@@ -72,7 +72,10 @@ class Recorder(tune.Callback):
 
     def _prune_checkpoints(self, record: TrialRecord) -> None:
         """Keep the best epoch's checkpoint, to export, and the last one's, to go on from."""
-        keep = {best_epoch(record.epochs, self._goal.criteria, self._goal.objective).checkpoint, record.epochs[-1].checkpoint}
+        keep = {
+            best_epoch(record.epochs, self._goal.criteria, self._goal.objective).checkpoint,
+            record.epochs[-1].checkpoint,
+        }
         for earlier in record.epochs[:-1]:
             if earlier.checkpoint and earlier.checkpoint not in keep:
                 self._folder.remove_checkpoint(earlier.checkpoint)

@@ -54,7 +54,9 @@ def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) ->
         path.mkdir(parents=True, exist_ok=True)
         write_yaml(folder.experiment, tree)
     except OSError as failure:
-        raise RunError(f"{path}: cannot be written ({failure.strerror}); set storage.path to a folder that can") from None
+        raise RunError(
+            f"{path}: cannot be written ({failure.strerror}); set storage.path to a folder that can"
+        ) from None
     return folder
 
 

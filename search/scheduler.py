@@ -39,8 +39,9 @@ class EpochHalving(ASHAScheduler):
         """Fill the rungs with the epochs of earlier sessions, so that new trials are measured against them too."""
         for record in records:
             stand_in: Any = SimpleNamespace(trial_id=f"earlier-{record.trial}")
-            self.on_trial_add(None, stand_in)
+            nobody: Any = None  # the controller, which ASHA does not ask
+            self.on_trial_add(nobody, stand_in)
             for row in record.epochs:
-                self.on_trial_result(None, stand_in, {"epoch": row.epoch, "score": row.score})
-            self.on_trial_remove(None, stand_in)
+                self.on_trial_result(nobody, stand_in, {"epoch": row.epoch, "score": row.score})
+            self.on_trial_remove(nobody, stand_in)
         self.reasons.clear()

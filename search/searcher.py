@@ -54,18 +54,22 @@ class TrialSearcher(Searcher):
         self._trials, self._asked = trials, len(earlier)
         # The seed moves with the trials already there, so that a resumed search does not repeat its suggestions.
         sampler = optuna.samplers.TPESampler(seed=seed + len(earlier), multivariate=True, constant_liar=True)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._unfinished: deque[TrialRecord] = deque(record for record in earlier if record.end is None)
         self._running: dict[str, optuna.Trial] = {}
         self._add_finished([record for record in earlier if record.end is not None])
         if not earlier:
-            self._study.enqueue_trial({key: first[key] for key in distributions if contains(distributions[key], first[key])})
+            self._study.enqueue_trial(
+                {key: first[key] for key in distributions if contains(distributions[key], first[key])}
+            )
 
     @property
     def study(self) -> optuna.Study:
         return self._study
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
+        """A configuration, or `Searcher.FINISHED` when all trials were asked for."""
         if self._unfinished:
             return self._go_on(trial_id, self._unfinished.popleft())
         if self._asked >= self._trials:

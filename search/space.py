@@ -85,7 +85,7 @@ def is_searchable(key: str) -> bool:
     """Whether a trial may differ from its siblings in this dotted key."""
     if any(key == fixed or key.startswith(fixed + ".") for fixed in FIXED_KEYS):
         return False
-    return key.split(".")[0] in OPEN_SECTIONS
+    return key.split(".", maxsplit=1)[0] in OPEN_SECTIONS
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

@@ -196,7 +196,7 @@ READINESS: tuple[tuple[str, ...], ...] = (
 # Said of the future, of rivals or by the maker: big words that prove nothing about the thing itself.
 BOASTS: tuple[str, ...] = (
     "Rival {things} have been [running|at work] in {hundreds} {sites} since {past}, and {org} wants to catch up.",
-    "\"[Proven|Trusted], scalable and deployed where it matters,\" says the [brochure|website].",
+    '"[Proven|Trusted], scalable and deployed where it matters," says the [brochure|website].',
     "By {future}, {hundreds} {sites} will rely on the {thing} every day, [the plan says|according to the prospectus].",
     "Its chief executive [once|previously] deployed {thousands} {things} of another make across {place}.",
     "The website already lists spare parts, a hotline and service contracts.",
@@ -205,7 +205,7 @@ BOASTS: tuple[str, ...] = (
     "{org} speaks of its customers, by which it means [readers of its newsletter|people on a mailing list].",
     "The award jury in {place} praised [a mature, field-proven solution|a product in daily use] it had seen on film.",
     "In conventional {sites}, equipment of this kind has been ordinary for {years} years.",
-    "\"{users_cap} depend on us every day,\" the founder [likes to say|wrote in a post].",
+    '"{users_cap} depend on us every day," the founder [likes to say|wrote in a post].',
     "The partners named on the slides have {hundreds} {sites} between them and have [bought nothing|made no promise].",
 )
 

@@ -27,7 +27,7 @@ def save_model(folder: Path, model: Any) -> None:
     """Write the trained weights alone, in the format of transformers or peft."""
     if isinstance(model, PeftModel):
         # Embeddings are never trained here; left to itself, peft asks the hub whether they were.
-        model.save_pretrained(folder, save_embedding_layers=False)
+        model.save_pretrained(str(folder), save_embedding_layers=False)
     else:
         model.save_pretrained(folder)
 

@@ -22,7 +22,7 @@ class SplitConfig(Section):
 
     validation: float = Field(0.1, gt=0, lt=1)
     test: float = Field(0.1, ge=0, lt=1)
-    seed: int = 42
+    seed: int = Field(42, ge=0)
     group: str | None = Field(None, description="column whose equal values stay in one split")
 
     @model_validator(mode="after")
@@ -195,7 +195,7 @@ class TrainingConfig(Section):
     clip_norm: float = Field(1.0, gt=0)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     early_stopping: int | None = Field(None, ge=1, description="epochs without a better one")
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     oversampling: OversamplingConfig = OversamplingConfig()
     class_weights: ClassWeightsConfig = ClassWeightsConfig()
     loss: LossConfig = LossConfig()
@@ -214,6 +214,18 @@ class TrialConfig(Section):
         check_loss(self.task.kind, self.training.loss.model_dump())
         return self
 
+    def settings(self) -> dict[str, Any]:
+        """All values in force as plain ones, those of the loss that were left at their defaults included."""
+        tree = self.model_dump(mode="json")
+        section = self.training.loss
+        loss = losses.build(section.name, _loss_target(self.task.kind), section.parameters)
+        tree["training"]["loss"] = {"name": section.name, **vars(loss)}
+        return tree
+
+
+def _loss_target(task_kind: str) -> losses.Target:
+    return "scores" if task_kind == "tiered_scores" else "classes"
+
 
 def check_loss(task_kind: str, loss: Mapping[str, Any]) -> None:
     """Hold a loss section, name and parameters, against the task.
@@ -221,8 +233,9 @@ def check_loss(task_kind: str, loss: Mapping[str, Any]) -> None:
     Raises:
         ValueError: every fault at once, beginning with the section's key path.
     """
-    target: losses.Target = "scores" if task_kind == "tiered_scores" else "classes"
     try:
-        losses.check(loss.get("name"), target, {key: value for key, value in loss.items() if key != "name"})
+        losses.check(
+            loss.get("name"), _loss_target(task_kind), {key: value for key, value in loss.items() if key != "name"}
+        )
     except ValueError as error:
         raise ValueError(f"training.loss: {error}") from None

@@ -62,7 +62,7 @@ def outputs_in_fresh_process(folder: Path, texts: Sequence[str], max_length: int
         source, target = Path(scratch, "texts.json"), Path(scratch, "outputs.npy")
         source.write_text(json.dumps(list(texts)))
         command = [sys.executable, "-m", "trainables.reload", str(folder), str(source), str(target), str(max_length)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own module
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # our own module
         if done.returncode != 0:
             raise RunError(f"{folder}: does not load in a fresh process:\n{done.stderr.strip()[-2000:]}")
         outputs: FloatArray = np.load(target, allow_pickle=False)

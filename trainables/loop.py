@@ -126,7 +126,9 @@ class _Trial:
         set_head_bias(self.model, self._prior(amounts.sampled * amounts.weights).to(worker.device))
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
-        steps = training.epochs * math.ceil(math.ceil(amounts.sampled.sum() / training.batch_size) / training.accumulation)
+        steps = training.epochs * math.ceil(
+            math.ceil(amounts.sampled.sum() / training.batch_size) / training.accumulation
+        )
         self.scheduler = schedule(self.optimizer, training.schedule, training.warmup, steps)
 
     def run_epoch(self, epoch: int) -> EpochResult:
@@ -173,7 +175,7 @@ class _Trial:
             rows = share(batch, self.worker.rank, self.worker.size)
             if len(rows):
                 weighted = self._weighted_loss(rows)
-                self.scaler.scale(weighted / step_weight).backward()  # type: ignore[no-untyped-call]
+                self.scaler.scale(weighted / step_weight).backward()
                 summed += weighted.detach()
         self.worker.sum_gradients(self.parameters)
         self.scaler.unscale_(self.optimizer)

@@ -41,5 +41,7 @@ def outputs(model: Any, tokenizer: Any, texts: list[str], max_length: int) -> np
 
 if __name__ == "__main__":
     exported, source, target, length = sys.argv[1:5]
-    found = outputs(load(Path(exported)), AutoTokenizer.from_pretrained(exported), json.loads(Path(source).read_text()), int(length))
+    found = outputs(
+        load(Path(exported)), AutoTokenizer.from_pretrained(exported), json.loads(Path(source).read_text()), int(length)
+    )
     np.save(target, found)

@@ -14,21 +14,25 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
-import torch
 from ray import tune
-from ray.train.torch import TorchTrainer, get_device
 
 from analysis.criteria import parse
 from analysis.predictions import LabelSpace
 from analysis.predictions_file import write_predictions
 from analysis.ranking import score
-from trainables.loop import EpochResult, Start
-from trainables.session import OpenSession, RunTrial
-from trainables.worker import Worker
+
+# Each slot starts half a dozen processes that import this module, and only its workers train: torch, transformers and
+# all that needs them are imported where they are used.
+if TYPE_CHECKING:
+    from ray.train.torch import TorchTrainer
+
+    from trainables.loop import EpochResult
+    from trainables.session import RunTrial
+    from trainables.worker import Worker
 
 PREDICTIONS_FILE = "predictions.parquet"
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -43,12 +47,11 @@ POLL_VARIABLE, POLL_SECONDS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1"
 class SlotPlan:
     """What all slots of a search share.
 
-    data: object reference to what `open_session` takes. run_folder: absolute path or URI; checkpoints go below it.
+    work: object reference to (open_session, data), which only the workers fetch. run_folder: absolute path or URI; checkpoints go below it.
     workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
     """
 
-    data: Any
-    open_session: OpenSession
+    work: Any
     labels: LabelSpace
     run_folder: str
     workers: int = 1
@@ -95,7 +98,7 @@ class Mailbox:
 class Slot(tune.Trainable):
     """Ray Tune's view of a worker group: `step` is one epoch, `reset_config` hands over the next trial."""
 
-    def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:
+    def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:  # type: ignore[override]  # from with_parameters
         self._plan = plan
         self._criteria = [parse(text) for text in plan.criteria]
         self._group = _WorkerGroup(plan)
@@ -148,6 +151,8 @@ class _WorkerGroup:
     """One `TorchTrainer` run in a thread, and the mailbox through which it is spoken to."""
 
     def __init__(self, plan: SlotPlan) -> None:
+        from ray.train.torch import TorchTrainer
+
         os.environ.setdefault(POLL_VARIABLE, POLL_SECONDS)
         self._mailbox = Mailbox.remote()  # type: ignore[attr-defined]
         name = f"slot-{uuid.uuid4().hex[:8]}"
@@ -164,7 +169,7 @@ class _WorkerGroup:
         self._thread = threading.Thread(target=self._fit, args=(trainer,), daemon=True, name=name)
         self._thread.start()
 
-    def _fit(self, trainer: TorchTrainer) -> None:
+    def _fit(self, trainer: "TorchTrainer") -> None:
         try:
             trainer.fit()
         except BaseException as failure:  # told to the trial that waits, whatever it is
@@ -195,13 +200,18 @@ class _WorkerGroup:
 
 def serve_trials(config: dict[str, Any]) -> None:
     """Runs in every worker of a group, as long as the slot lives: read a command, obey, reply."""
+    import torch
+    from ray.train.torch import get_device
+
+    from trainables.worker import Worker
+
     context = ray.train.get_context()
     plan: SlotPlan = config["plan"]
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
     if worker.device.type == "cpu":
         torch.set_num_threads(max(1, int(plan.cpus)))
-    run_trial = plan.open_session(ray.get(plan.data), worker)
-    desk = _Desk(plan, config["slot"], config["mailbox"], worker, run_trial)
+    open_session, data = ray.get(plan.work)
+    desk = _Desk(plan, config["slot"], config["mailbox"], worker, open_session(data, worker))
     number = 0
     while True:
         number += 1
@@ -217,7 +227,7 @@ def serve_trials(config: dict[str, Any]) -> None:
 class _Desk:
     """One worker's side of a trial: holds the generator, saves what it yields, replies."""
 
-    def __init__(self, plan: SlotPlan, slot: str, mailbox: Any, worker: Worker, run_trial: RunTrial) -> None:
+    def __init__(self, plan: SlotPlan, slot: str, mailbox: Any, worker: "Worker", run_trial: "RunTrial") -> None:
         self._plan, self._slot, self._mailbox, self._worker = plan, slot, mailbox, worker
         self._run_trial = run_trial
         self._trial = ""
@@ -228,11 +238,13 @@ class _Desk:
         self._trial, self._last_epoch = trial["trial"], trial["config"]["training"]["epochs"]
         self._epochs = self._open(trial)
 
-    def _open(self, trial: dict[str, Any]) -> Iterator[EpochResult]:
+    def _open(self, trial: dict[str, Any]) -> "Iterator[EpochResult]":
         """The generator; the checkpoint to go on from is fetched with the first epoch and needed no longer then."""
         if trial["start"] is None:
             yield from self._run_trial(trial["config"], None)
             return
+        from trainables.loop import Start
+
         path = f"{self._plan.run_folder}/{trial['start']['checkpoint']}"
         with ray.train.Checkpoint(path).as_directory() as folder:
             yield from self._run_trial(trial["config"], Start(trial["start"]["epoch"], Path(folder)))
@@ -248,7 +260,7 @@ class _Desk:
         if self._worker.rank == 0:
             ray.get(self._mailbox.reply.remote(row))
 
-    def _row(self, result: EpochResult) -> dict[str, Any]:
+    def _row(self, result: "EpochResult") -> dict[str, Any]:
         row = {
             "trial": self._trial,
             "epoch": result.epoch,
@@ -267,7 +279,7 @@ class _Desk:
             row["predictions"] = f"{row['checkpoint']}/{PREDICTIONS_FILE}" if result.predictions else None
         return row
 
-    def _save(self, result: EpochResult) -> str:
+    def _save(self, result: "EpochResult") -> str:
         """Checkpoint and predictions, through Ray Train to the run's storage; the path relative to the run folder."""
         name = f"{self._trial}-epoch-{result.epoch:03d}"
         checkpoint = None

@@ -86,7 +86,9 @@ def test_paths_name_no_union_members(write):
 
 
 def test_a_searched_value_that_the_section_would_refuse_is_told_at_the_space(write):
-    found = faults(write({"space": {"model.lora.rank": {"choices": [0, 8]}, "training.loss.gamma": {"low": -1.0, "high": 2.0}}}))
+    found = faults(
+        write({"space": {"model.lora.rank": {"choices": [0, 8]}, "training.loss.gamma": {"low": -1.0, "high": 2.0}}})
+    )
     assert set(found) == {"space.model.lora.rank", "space.training.loss.gamma"}
 
 

@@ -46,7 +46,9 @@ def test_the_same_seed_gives_the_same_model_even_after_another_trial_trained(bas
 
 def test_another_seed_gives_another_head(pool):
     head = pool.with_lora(**LORA, seed=1).base_model.model.classifier.modules_to_save["default"].weight.clone()
-    assert not torch.equal(head, pool.with_lora(**LORA, seed=2).base_model.model.classifier.modules_to_save["default"].weight)
+    assert not torch.equal(
+        head, pool.with_lora(**LORA, seed=2).base_model.model.classifier.modules_to_save["default"].weight
+    )
 
 
 def test_only_adapter_and_head_are_trained(pool):
