@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CatastrophicRule:
-    """A row is a catastrophic failure when its true overall score is below one cut and its predicted one above another."""
+    """A catastrophic failure: a row whose true overall score is below one cut and its predicted one above another."""
 
     true_below: float
     predicted_above: float

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports happen inside the commands, so that reading a finished run needs no torch and no Ray."""
+"""The command line. Heavy imports happen inside the commands: reading a finished run needs no torch and no Ray."""
 
 import sys
 from pathlib import Path

@@ -11,8 +11,8 @@ import ray
 from analysis.errors import Fault, InputError
 from search.experiment import ResourcesConfig
 
-# A local Ray's own processes and the driver need room beside the object store.
-LOCAL_OBJECT_STORE_BYTES = 2 * 2**30
+# For what Ray itself passes around, beside the data of the search.
+OBJECT_STORE_SLACK_BYTES = 2**30
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -40,8 +40,10 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
+def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
     """A running Ray: the cluster at `address`, or one of our own on this machine that ends with the search.
+
+    data_bytes: what its object store must hold at least; a cluster has its own setting.
 
     Raises:
         InputError: no cluster answers at `address`.
@@ -55,9 +57,11 @@ def ray_session(address: str | None) -> Iterator[None]:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                object_store_memory=LOCAL_OBJECT_STORE_BYTES,
+                object_store_memory=OBJECT_STORE_SLACK_BYTES + data_bytes,
             )
-    except ConnectionError as failure:
+    except (ConnectionError, RuntimeError, ValueError) as failure:
+        if not address:
+            raise
         rule = f"no Ray cluster answers there ({failure})"
         raise InputError(
             "command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]

@@ -100,7 +100,9 @@ class LoadedExperiment:
             if data.get(key):
                 data[key] = str((self.folder / data[key]).resolve())
         storage = {**(self.tree.get("storage") or {}), "path": str(self.run_folder().parent)}
-        return {**self.tree, "data": data, "storage": storage}
+        tree = {**self.tree, "data": data, "storage": storage}
+        base = self.folder / self.experiment.model.base
+        return with_values(tree, {"model.base": str(base.resolve())}) if base.is_dir() else tree
 
 
 def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> LoadedExperiment:

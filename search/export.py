@@ -1,8 +1,7 @@
-"""Exporting a trial: its model folder written, reloaded in a fresh process, compared, and measured once on the test split."""
+"""Exporting a trial: written, reloaded in a fresh process, compared, and measured once on the test split."""
 
 import json
 import math
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from analysis.predictions import Predictions
 from analysis.predictions_file import read_predictions
 from analysis.ranking import best_epoch, judge
 from analysis.run import EpochRow, Run, TrialRecord
-from search.card import model_card, recall_table
+from search.card import model_card
 from search.experiment import LoadedExperiment, load_experiment
+from search.exported import Exported
 from search.overrides import with_values
 from search.run_folder import EXPERIMENT_FILE, find_run
 from search.yaml_file import write_yaml
@@ -33,18 +33,6 @@ from trainables.prepare import LabelledSplits, load_splits
 # Largest difference of a probability or score between training and reload that rounding explains.
 TOLERANCE = {"float32": 1e-3}
 REDUCED_PRECISION_TOLERANCE = 0.2
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written. test: None without a test split."""
-
-    folder: Path
-    trial: TrialRecord
-    epoch: EpochRow
-    validation: dict[str, float]
-    test: dict[str, float] | None
-    test_confusion: list[list[int]] | None
 
 
 def export_trial(run_path: Path, output: Path, trial: str | None, console: Console) -> Exported:
@@ -168,10 +156,10 @@ def _number(value: float) -> float | None:
 
 
 def _tell(exported: Exported, run: Run, console: Console) -> None:
-    say = partial(console.print, highlight=False, soft_wrap=True)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     say(f"exported {exported.trial.trial} (epoch {exported.epoch.epoch}) to {exported.folder}")
     say("reloaded in a fresh process: the same validation predictions")
     for verdict in judge(exported.validation, run.criteria):
         if verdict.status != "met":
             say(f"{verdict.status}: {verdict.criterion.text} (validation {verdict.value:.3g})")
-    say(recall_table(exported, run))
+    say(exported.recall_text(run.labels))

@@ -16,9 +16,10 @@ from analysis.criteria import check, check_objective, parse
 from analysis.errors import Fault, InputError, RunError
 from analysis.ledger import Ledger, read_ledger
 from analysis.predictions import LabelSpace
-from analysis.run import Run, TrialRecord
+from analysis.run import EndRow, Run, TrialRecord
 from search.cluster import SlotLayout, layout, ray_session
 from search.experiment import Experiment, LoadedExperiment
+from search.frozen import with_frozen_states
 from search.live import LiveView, SearchView
 from search.overrides import value_at
 from search.recorder import Recorder
@@ -57,15 +58,17 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         KeyboardInterrupt: the user stopped it; all results so far are in the ledger.
     """
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
-    data = _prepare(loaded, base, console)
+    data = with_frozen_states(_prepare(loaded, base, console), loaded.experiment, base, console)
     goal = _goal(loaded.experiment, data.task.label_space)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
+        folder.write_experiment(loaded.tree_for_run())
         ledger.append(_header(loaded.experiment, data))
+        _end_complete(earlier, loaded, ledger)
         search = _Search(loaded, base, data, goal, folder, ledger, earlier)
         if search.left > 0:
-            with ray_session(options.address):
+            with ray_session(options.address, data.nbytes):
                 search.run(layout(loaded.experiment.resources, search.left), console)
     return read_ledger(folder.ledger)
 
@@ -181,9 +184,11 @@ def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> Pre
     data = prepare(loaded.experiment, load_tokenizer(base), base=loaded.folder)
     for split, counts in data.class_counts.items():
         told = " · ".join(f"{name} {count:,}" for name, count in counts.items())
-        console.print(f"{split:<10} {sum(counts.values()):>7,} rows  {told}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{split:<10} {sum(counts.values()):>7,} rows  {told}", markup=False, highlight=False, soft_wrap=True
+        )
     for note in data.notes:
-        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     return data
 
 
@@ -218,6 +223,19 @@ def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, T
             "bring them back, or start a new run with --overwrite or another name"
         )
     return run.trials
+
+
+def _end_complete(earlier: dict[str, TrialRecord], loaded: LoadedExperiment, ledger: Ledger) -> None:
+    """End trials that had their last epoch when the driver died before it could write that down."""
+    for record in earlier.values():
+        if record.end is None and record.epochs and record.epochs[-1].epoch >= _epochs(loaded, record):
+            ledger.append({"kind": "end", "trial": record.trial, "status": "completed", "reason": ""})
+            record.end = EndRow(record.trial, "completed", "", time.time())
+
+
+def _epochs(loaded: LoadedExperiment, record: TrialRecord) -> int:
+    epochs: int = loaded.trial_tree(record.params)["training"]["epochs"]
+    return epochs
 
 
 def _header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class LiveView:
     def changed(self, trial: str) -> None:
         """Tell what just happened to a trial, where nothing is drawn anyway."""
         if not self._console.is_terminal:
-            self._console.print(self._event(self._view.records[trial]), soft_wrap=True, highlight=False)
+            self._console.print(self._event(self._view.records[trial]), markup=False, highlight=False, soft_wrap=True)
 
     def render(self) -> ConsoleRenderable:
         running = [record for record in self._view.records.values() if record.status == "running"]
@@ -125,7 +125,8 @@ class LiveView:
     def _event(self, record: TrialRecord) -> str:
         if record.end is not None:
             reason = f": {record.end.reason}" if record.end.reason else ""
-            return f"{record.trial} {record.end.status} after epoch {len(record.epochs)}{reason}   best so far {self._best_words()}"
+            ended = f"{record.trial} {record.end.status} after epoch {len(record.epochs)}{reason}"
+            return f"{ended}   best so far {self._best_words()}"
         if record.epochs:
             row = record.epochs[-1]
             return f"{record.trial} epoch {row.epoch}/{self._view.epochs}  {self._figures(row)}"
@@ -138,7 +139,8 @@ class LiveView:
 def amounts_line(amounts: Mapping[str, Mapping[str, float]]) -> str:
     """Rows, rows after oversampling and weight of each class, on one line.
 
-    >>> amounts_line({"common": {"rows": 1519, "sampled": 1519, "weight": 1.0}, "rare": {"rows": 26, "sampled": 303, "weight": 2.24}})
+    >>> common, rare = {"rows": 1519, "sampled": 1519, "weight": 1.0}, {"rows": 26, "sampled": 303, "weight": 2.24}
+    >>> amounts_line({"common": common, "rare": rare})
     'common 1,519 ×1 · rare 26→303 ×2.24'
     """
 

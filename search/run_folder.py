@@ -28,6 +28,20 @@ class RunFolder:
     def experiment(self) -> Path:
         return self.path / EXPERIMENT_FILE
 
+    def write_experiment(self, tree: dict[str, Any]) -> None:
+        """Keep the experiment as it runs, for the export.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_yaml(self.experiment, tree)
+        except OSError as failure:
+            raise RunError(
+                f"{self.path}: cannot be written ({failure.strerror}); set storage.path to a folder that can"
+            ) from None
+
     def remove_checkpoint(self, relative: str) -> None:
         """Delete a checkpoint that nobody needs any more; one that is gone already is fine."""
         shutil.rmtree(self.path / relative, ignore_errors=True)
@@ -36,7 +50,8 @@ class RunFolder:
 
 
 def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) -> RunFolder:
-    """The folder to run in. `tree` is the experiment as it will run, written beside the ledger.
+    """The folder to run in. `tree` is the experiment as it will run; a run that goes on keeps its former one, until its
+    data are known to be the same and `write_experiment` is called.
 
     Raises:
         RunError: there is a run already and neither `resume` nor `overwrite` was asked for, there is none to resume,
@@ -48,15 +63,10 @@ def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) ->
         raise RunError(f"{path}: there is no run to resume; leave --resume out to start one")
     if started and not resume and not overwrite:
         raise RunError(f"{path}: a run is there already; --resume goes on with it, --overwrite deletes it")
-    try:
-        if started and overwrite:
-            shutil.rmtree(path)
-        path.mkdir(parents=True, exist_ok=True)
-        write_yaml(folder.experiment, tree)
-    except OSError as failure:
-        raise RunError(
-            f"{path}: cannot be written ({failure.strerror}); set storage.path to a folder that can"
-        ) from None
+    if started and overwrite:
+        shutil.rmtree(path)
+    if not resume:
+        folder.write_experiment(tree)
     return folder
 
 

@@ -11,9 +11,10 @@ from analysis.run import TrialRecord
 
 
 class EpochHalving(ASHAScheduler):
-    """Ray's ASHA over `epoch` and `score`.
+    """Ray's ASHA over `epoch` and `score`, by trial names, which stay the same when a search goes on.
 
-    max_epochs: a trial's last epoch. grace_epochs: epochs before the first comparison. reduction: one in so many goes on.
+    max_epochs: a trial's last epoch. grace_epochs: epochs before the first comparison. reduction: one in this many
+    goes on.
     """
 
     def __init__(self, max_epochs: int, grace_epochs: int, reduction: float) -> None:
@@ -29,19 +30,32 @@ class EpochHalving(ASHAScheduler):
         self._share = 1 / reduction
         self.reasons: dict[str, str] = {}
 
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        super().on_trial_add(tune_controller, _named(trial.config["trial"]))
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        action: str = super().on_trial_result(tune_controller, trial, result)
+        action: str = super().on_trial_result(tune_controller, _named(trial.config["trial"]), result)
         if action == TrialScheduler.STOP and result["epoch"] < self._epochs:
             self.reasons[trial.trial_id] = f"not among the best {self._share:.0%} after epoch {result['epoch']}"
         return action
 
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        super().on_trial_complete(tune_controller, _named(trial.config["trial"]), result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        super().on_trial_remove(tune_controller, _named(trial.config["trial"]))
+
     def remember(self, records: Sequence[TrialRecord]) -> None:
         """Fill the rungs with the epochs of earlier sessions, so that new trials are measured against them too."""
+        nobody: Any = None  # the controller, which ASHA does not ask
         for record in records:
-            stand_in: Any = SimpleNamespace(trial_id=f"earlier-{record.trial}")
-            nobody: Any = None  # the controller, which ASHA does not ask
-            self.on_trial_add(nobody, stand_in)
+            trial = _named(record.trial)
+            super().on_trial_add(nobody, trial)
             for row in record.epochs:
-                self.on_trial_result(nobody, stand_in, {"epoch": row.epoch, "score": row.score})
-            self.on_trial_remove(nobody, stand_in)
-        self.reasons.clear()
+                super().on_trial_result(nobody, trial, {"epoch": row.epoch, "score": row.score})
+            super().on_trial_remove(nobody, trial)
+
+
+def _named(name: str) -> Any:
+    """All that ASHA looks at in a trial; Ray's own ids are new in every session."""
+    return SimpleNamespace(trial_id=name)

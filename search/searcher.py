@@ -4,7 +4,6 @@ Criteria reach the sampler as constraints, trials that were stopped early as pru
 failed ones as failed. The study is rebuilt from the ledger when a search goes on, so no snapshot can disagree with it.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from analysis.criteria import Criterion
-from analysis.ranking import best_epoch, objective_value
+from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
 from search.space import contains
 
@@ -86,13 +85,17 @@ class TrialSearcher(Searcher):
         self._running[trial_id] = trial
         start = None
         if record.epochs and record.epochs[-1].checkpoint:
+            best = max(record.epochs, key=lambda row: row.score)
             start = {"epoch": record.epochs[-1].epoch, "checkpoint": record.epochs[-1].checkpoint}
+            start |= {"best_score": best.score, "best_epoch": best.epoch}
         config = self._make_config(record.params)
         return {"trial": record.trial, "params": dict(record.params), "config": config, "start": start}
 
     def finish(self, trial_id: str, record: TrialRecord) -> None:
         """Tell the study how a trial ended, from its ledger record."""
-        trial = self._running.pop(trial_id)
+        trial = self._running.pop(trial_id, None)
+        if trial is None:
+            return  # Tune had given it up before, and told `on_trial_complete` first
         for row in record.epochs:
             trial.report(row.score, row.epoch)
         best, state = self._outcome(record)
@@ -140,8 +143,8 @@ class TrialSearcher(Searcher):
         return best_epoch(record.epochs, self._goal.criteria, self._goal.objective), state
 
     def _value(self, row: EpochRow) -> float:
-        value = objective_value(row.metrics, self._goal.objective)
-        return value if math.isfinite(value) else 0.0
+        """The objective alone, bigger is better; an undefined one as the worst there is."""
+        return score(row.metrics, (), self._goal.objective)
 
     def _violations(self, row: EpochRow) -> list[tuple[str, float]]:
         return [(criterion.text, criterion.judge(row.metrics).violation) for criterion in self._goal.criteria]

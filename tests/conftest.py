@@ -1,7 +1,9 @@
 """What holds for every test: nothing is fetched from a hub, and a slow machine fails no property test."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # Set before transformers, tokenizers or Ray are imported by a test.
@@ -9,3 +11,25 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", RAY_USAGE_
 
 settings.register_profile("rarecall", deadline=None, max_examples=50)
 settings.load_profile("rarecall")
+
+RAY_CPUS = 4
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[str]:
+    """One Ray on this machine for all tests that need one, without a GPU; gives its address."""
+    import ray
+
+    from search.cluster import quiet
+
+    quiet()
+    context = ray.init(
+        num_cpus=RAY_CPUS,
+        num_gpus=0,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=200 * 2**20,
+    )
+    yield context.address_info["gcs_address"]
+    ray.shutdown()

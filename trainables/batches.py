@@ -69,6 +69,16 @@ def share(batch: IntArray, rank: int, world_size: int) -> IntArray:
     return np.ascontiguousarray(batch[rank::world_size])
 
 
+def pad_states(offsets: IntArray, states: NDArray[np.float32], index: IntArray) -> Tensor:
+    """Hidden states [total, hidden] of the rows `index` [b] as float32 [b, longest, hidden], zeros on padding."""
+    starts = offsets[index]
+    lengths = offsets[index + 1] - starts
+    padded = torch.zeros(len(index), int(lengths.max(initial=0)), states.shape[1])
+    for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
+        padded[row, :length] = torch.from_numpy(states[start : start + length].copy())
+    return padded
+
+
 def pad(tokens: Tokens, index: IntArray, pad_id: int) -> dict[str, Tensor]:
     """Model inputs for the rows `index` [b], padded on the right to the longest of them.
 

@@ -3,6 +3,7 @@
 Every section refuses keys it does not know. Only builders read these; losses, samplers and models get flat arguments.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -102,7 +103,7 @@ class TieredScoresConfig(Section):
             raise ValueError(f"range must ascend, got {low:g} to {high:g}")
         if sum(dimension.weight for dimension in self.dimensions.values()) <= 0:
             raise ValueError("at least one dimension needs a weight above 0")
-        if cuts[0] != low or any(a >= b for a, b in zip(cuts, cuts[1:], strict=False)) or cuts[-1] >= high:
+        if cuts[0] != low or any(a >= b for a, b in itertools.pairwise(cuts)) or cuts[-1] >= high:
             raise ValueError(f"tiers must start at {low:g} and ascend below {high:g}, got {cuts}")
         if self.gatekeeper and self.gatekeeper.dimension not in self.dimensions:
             raise ValueError(f"gatekeeper.dimension must be one of {list(self.dimensions)}")
@@ -156,6 +157,9 @@ class ModelConfig(Section):
     max_length: int = Field(256, ge=8)
     adapter: Literal["lora", "none"] = "lora"
     lora: LoraConfig = LoraConfig()
+    frozen_cache_gb: float = Field(
+        2.0, ge=0, description="memory for the frozen layers' outputs when `lora.layers` leaves some frozen; 0: none"
+    )
 
 
 class OversamplingConfig(Section):
@@ -172,7 +176,7 @@ class ClassWeightsConfig(Section):
 
 
 class LossConfig(BaseModel):
-    """A registered loss by name and its own parameters, which the registry checks; the task's default without a name."""
+    """A registered loss by name, the task's default without one, and its own parameters, which the registry checks."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     name: str | None = None

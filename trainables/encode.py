@@ -49,7 +49,8 @@ class EncodedSplit(_Ragged):
     """Token ids and labels of n rows, as plain arrays that Ray's object store passes on without a copy, read-only.
 
     rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes: [n] index into the classes.
-    scores: [n, dimensions] on the range of the task, for tasks with scores.
+    scores: [n, dimensions] on the range of the task, for tasks with scores. states: [total, hidden] what the frozen
+    part of the backbone makes of the tokens, where it was computed beforehand.
     """
 
     rows: IntArray
@@ -57,6 +58,13 @@ class EncodedSplit(_Ragged):
     offsets: IntArray
     classes: IntArray
     scores: FloatArray | None = None
+    states: NDArray[np.float32] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays together."""
+        arrays = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 def encode(tokenizer: "PreTrainedTokenizerBase", examples: Examples, max_length: int) -> EncodedSplit:

@@ -1,4 +1,4 @@
-"""A trained trial as a folder of its own: adapter or model, tokenizer, decision rule; readable by transformers and peft."""
+"""A trained trial as a folder of its own, readable by transformers and peft: model, tokenizer, decision rule."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from trainables import checkpoint
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.loop import build_model
-from trainables.models import ClassifierPool, load_classifier, load_tokenizer
+from trainables.models import ClassifierPool, load_classifier, load_tokenizer, quiet_transformers
 from trainables.session import output_names
 from trainables.tasks import Task
 
@@ -41,7 +41,8 @@ def write_model(folder: Path, base: BaseModel, config: TrialConfig, task: Task, 
     tokenizer.save_pretrained(folder)
     (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
     if config.model.adapter == "lora" and not base.portable:
-        load_classifier(base, names, tokenizer.pad_token_id).save_pretrained(folder / BASE_FOLDER)
+        with quiet_transformers():
+            load_classifier(base, names, tokenizer.pad_token_id).save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)
 
 

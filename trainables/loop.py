@@ -15,12 +15,12 @@ import losses
 from analysis.metrics import confusion_matrix, evaluate
 from analysis.predictions import FloatArray, IntArray, Predictions
 from trainables import checkpoint
-from trainables.batches import pad, plan_epoch, share
+from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
-from trainables.encode import EncodedSplit
+from trainables.forward import Forward, predict_outputs
 from trainables.mitigation import epoch_rows, mitigation
 from trainables.models import ClassifierPool, set_head_bias
-from trainables.optimisation import adamw, autocast, resolve_precision, schedule, trainable
+from trainables.optimisation import adamw, resolve_precision, schedule, trainable
 from trainables.prepare import PreparedData
 from trainables.worker import Worker
 
@@ -33,7 +33,8 @@ class EpochResult:
     """What one epoch gave. Equal on every worker of a group, but for `save`, which rank 0 alone needs to call.
 
     metrics: flat, keys as criteria name them; empty when the trial diverged. train_loss: weighted mean over the epoch.
-    seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a folder.
+    seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a
+    folder.
     """
 
     epoch: int
@@ -83,29 +84,6 @@ def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
     return pool.with_lora(lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed)
 
 
-def predict_outputs(
-    model: nn.Module, split: EncodedSplit, batch_size: int, pad_id: int, worker: Worker, dtype: torch.dtype
-) -> FloatArray:
-    """Raw model outputs [rows, outputs] for a whole split, in its order, on every worker."""
-    model.eval()
-    order = np.argsort(split.lengths, kind="stable")[::-1]
-    mine, parts = [], []
-    with torch.inference_mode(), autocast(worker.device, dtype):
-        for begin in range(0, len(order), batch_size):
-            rows = share(order[begin : begin + batch_size], worker.rank, worker.size)
-            if len(rows):
-                inputs = {name: tensor.to(worker.device) for name, tensor in pad(split, rows, pad_id).items()}
-                parts.append(model(**inputs).logits.float().cpu().numpy())
-                mine.append(rows)
-    outputs: FloatArray | None = None
-    for rows, values in (pair for pairs in worker.gather(list(zip(mine, parts, strict=True))) for pair in pairs):
-        if outputs is None:
-            outputs = np.empty((len(order), values.shape[1]))
-        outputs[rows] = values
-    assert outputs is not None, "a split is never empty"
-    return outputs
-
-
 class _Trial:
     """The state of one trial in one process: model, optimiser, and the data as the loss wants them."""
 
@@ -113,7 +91,6 @@ class _Trial:
         training = config.training
         self.config, self.data, self.worker = config, data, worker
         self.labels = data.task.label_space
-        self.pad_id = data.pad_id
         self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters)
         self.dtype = resolve_precision(training.precision, worker.device)
         self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
@@ -124,6 +101,7 @@ class _Trial:
 
         self.model = build_model(config.model, pool, training.seed).to(worker.device)
         set_head_bias(self.model, self._prior(amounts.sampled * amounts.weights).to(worker.device))
+        self.forward = Forward(self.model, config.model, data.pad_id, worker, self.dtype)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
         steps = training.epochs * math.ceil(
@@ -156,12 +134,12 @@ class _Trial:
         training = self.config.training
         # Each rank draws its own dropout masks, and a resumed epoch the same ones as before.
         torch.manual_seed(hash((training.seed, epoch, self.worker.rank)))
-        self.model.train()
         rows = epoch_rows(self.data.train.classes, self.labels, training, epoch)
         batches = plan_epoch(rows, self.data.train.lengths, training.batch_size, training.seed, epoch)
         total_loss = torch.zeros((), device=self.worker.device)
-        for begin in range(0, len(batches), training.accumulation):
-            total_loss += self._step(batches[begin : begin + training.accumulation])
+        with self.forward.training(self.data.train):
+            for begin in range(0, len(batches), training.accumulation):
+                total_loss += self._step(batches[begin : begin + training.accumulation])
         return self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())
 
     def _step(self, batches: list[IntArray]) -> Tensor:
@@ -188,17 +166,15 @@ class _Trial:
 
     def _weighted_loss(self, rows: IntArray) -> Tensor:
         device = self.worker.device
-        inputs = {name: tensor.to(device) for name, tensor in pad(self.data.train, rows, self.pad_id).items()}
-        with autocast(device, self.dtype):
-            outputs = self.model(**inputs).logits
-        row_losses = self.loss(outputs.float(), self.targets[rows].to(device))
+        outputs = self.forward(self.data.train, rows)
+        row_losses = self.loss(outputs, self.targets[rows].to(device))
         return (row_losses * self.row_weights[rows].to(device)).sum()
 
     def _validate(self) -> Predictions | None:
         """Predictions for the validation split; None when the model's outputs are no longer finite."""
         split = self.data.validation
         size = PREDICTION_BATCH_FACTOR * self.config.training.batch_size
-        outputs = predict_outputs(self.model, split, size, self.pad_id, self.worker, self.dtype)
+        outputs = predict_outputs(self.forward, split, size, self.worker)
         if not np.isfinite(outputs).all():
             return None
         return self.data.task.predictions(outputs, split.rows, split.classes, split.scores)

@@ -1,6 +1,7 @@
 """A classifier from a base model: loaded once, given a fresh adapter and head for every trial."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def load_classifier(base: BaseModel, label_names: Sequence[str], pad_token_id: i
     )
     if config.pad_token_id is None:
         config.pad_token_id = pad_token_id
-    with _quiet_transformers():
+    with quiet_transformers():
         return AutoModelForSequenceClassification.from_pretrained(base.source, config=config, dtype=torch.float32)
 
 
@@ -68,7 +69,7 @@ def _of_last_layers(names: Sequence[str], count: int) -> list[str]:
 
 
 def head_modules(model: nn.Module) -> list[str]:
-    """Names of the parts that are trained whole and saved with the adapter: the head and, where there is one, the pooler."""
+    """Names of the parts that are trained whole and saved with the adapter: the head and, if it exists, the pooler."""
     found = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
     return [name for name in (*NEW_HEADS, "pooler") if name in found]
 
@@ -98,7 +99,10 @@ class ClassifierPool:
             target_modules=lora_targets(self._base, targets, layers),
             modules_to_save=self._head,
         )
-        self._adapted = peft.get_peft_model(self._base, config)
+        with warnings.catch_warnings():
+            # peft asks transformers under a name that transformers is giving up.
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+            self._adapted = peft.get_peft_model(self._base, config)
         return self._adapted
 
     def whole(self, seed: int) -> Any:
@@ -140,8 +144,8 @@ def _is_head(parameter_name: str) -> bool:
     return any(f"{head}." in parameter_name for head in NEW_HEADS)
 
 
-class _quiet_transformers:  # noqa: N801  # used like a function
-    """The table of newly initialised weights says nothing that a user could act on."""
+class quiet_transformers:  # noqa: N801  # used like a function
+    """Without tables of newly initialised weights and progress bars, which say nothing that a user could act on."""
 
     def __enter__(self) -> None:
         self._level = transformers_logging.get_verbosity()

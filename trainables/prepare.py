@@ -63,6 +63,11 @@ class PreparedData:
     notes: tuple[str, ...]
     skipped: tuple[Fault, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays that trials share."""
+        return self.train.nbytes + self.validation.nbytes
+
     def for_trials(self) -> "PreparedData":
         """The same without what no trial may see or needs."""
         return replace(self, test=None, notes=(), skipped=())

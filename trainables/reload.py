@@ -1,4 +1,4 @@
-"""Run as `python -m trainables.reload FOLDER TEXTS.json OUTPUTS.npy MAX_LENGTH`: an exported folder, loaded from scratch.
+"""An exported folder, loaded from scratch: `python -m trainables.reload FOLDER TEXTS.json OUTPUTS.npy MAX_LENGTH`.
 
 Uses transformers and peft as any user of the folder would, and nothing of what wrote it.
 """

@@ -47,7 +47,8 @@ POLL_VARIABLE, POLL_SECONDS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1"
 class SlotPlan:
     """What all slots of a search share.
 
-    work: object reference to (open_session, data), which only the workers fetch. run_folder: absolute path or URI; checkpoints go below it.
+    work: object reference to (open_session, data), which only the workers fetch. run_folder: absolute path or URI;
+    checkpoints go below it.
     workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
     """
 
@@ -61,7 +62,7 @@ class SlotPlan:
     objective: str = "minority_recall"
 
 
-class SlotDied(RuntimeError):
+class SlotDiedError(RuntimeError):
     """The worker group ended while a trial was waiting for it."""
 
 
@@ -107,7 +108,8 @@ class Slot(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         # Sent to the workers with the first step, since Tune may still restore a checkpoint in between.
         self._trial, self._start, self._begun = new_config, new_config.get("start"), False
-        self._best_score, self._best_epoch = float("-inf"), 0
+        earlier = self._start or {}
+        self._best_score, self._best_epoch = earlier.get("best_score", float("-inf")), earlier.get("best_epoch", 0)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -122,8 +124,9 @@ class Slot(tune.Trainable):
         # A failed trial must not leave its rivals without a number to compare with.
         value = -1e6 if failed else row["score"]
         done = failed or row["last"] or self._out_of_patience(row["epoch"], value)
-        # As text, so that Tune neither flattens nor averages what only the ledger needs.
-        return {"epoch": row["epoch"], "score": value, "row": json.dumps(row), "done": done}
+        # The row as text, so that Tune neither flattens nor averages what only the ledger needs. An epoch that failed
+        # was not reached, and must not lower the scores that rivals are held against.
+        return {"epoch": 0 if failed else row["epoch"], "score": value, "row": json.dumps(row), "done": done}
 
     def _out_of_patience(self, epoch: int, value: float) -> bool:
         if value > self._best_score:
@@ -182,7 +185,7 @@ class _WorkerGroup:
         """The next reply; waits as long as the group lives.
 
         Raises:
-            SlotDied: the group ended, with the reason that Ray Train gave.
+            SlotDiedError: the group ended, with the reason that Ray Train gave.
         """
         reply = self._mailbox.take.remote()
         while True:
@@ -191,7 +194,7 @@ class _WorkerGroup:
                 result: dict[str, Any] = ray.get(reply)
                 return result
             if not self._thread.is_alive():
-                raise SlotDied(f"the worker group ended: {self._failure or 'no reason given'}")
+                raise SlotDiedError(f"the worker group ended: {self._failure or 'no reason given'}")
 
     def stop(self) -> None:
         self.send("stop")

@@ -154,3 +154,10 @@ def test_paths_kept_with_a_run_hold_from_anywhere(write, tmp_path):
     tree = load_experiment(write()).tree_for_run()
     assert tree["data"]["path"] == str(tmp_path / "rows.jsonl")
     assert tree["storage"]["path"] == str(tmp_path / "runs")
+
+
+def test_a_base_model_in_a_folder_beside_the_experiment_is_found_from_anywhere(write, tmp_path):
+    (tmp_path / "my-model").mkdir()
+    loaded = load_experiment(write({"model": {"base": "my-model", "max_length": 32}}))
+    assert loaded.tree_for_run()["model"] == {"base": str(tmp_path / "my-model"), "max_length": 32}
+    assert load_experiment(write({"model": {"base": "minilm"}})).tree_for_run()["model"] == {"base": "minilm"}

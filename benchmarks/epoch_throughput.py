@@ -1,0 +1,296 @@
+"""How fast an epoch is: ours, Hugging Face `Trainer`'s and a bare loop's, side by side.
+
+    python benchmarks/epoch_throughput.py [--messages 1024] [--repeats 3] [--batch-size 32] [--base minilm]
+
+All three train the same model, the base with LoRA on its attention projections, on the same SMS messages, cut at 128
+tokens and tokenized beforehand. They take turns, in another order each time, after one epoch each that does not count:
+
+- trainer: `Trainer` with its defaults (random order, padding to the longest row of a batch, its own precision and
+  fused AdamW), from the callback at the start of its epoch to the one at its end, so without its preparations;
+- ours: `next(train(...))` as a trial calls it, with the validation of two rows and the metrics in it;
+- bare: forward, backward, clipping and AdamW over our batches, padded and on the device before the clock starts.
+
+The messages are those of the SMS Spam Collection in the folder RARECALL_DATA_DIR, by default ../shared/data.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+import pandas as pd
+import torch
+import transformers
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from trainables.bases import resolve_base
+from trainables.batches import pad, plan_epoch
+from trainables.config import TrialConfig
+from trainables.loop import build_model, train
+from trainables.mitigation import epoch_rows
+from trainables.models import ClassifierPool, load_tokenizer
+from trainables.optimisation import autocast, resolve_precision, trainable
+from trainables.prepare import PreparedData, prepare
+from trainables.session import output_names
+from trainables.worker import Worker
+
+MAX_LENGTH = 128
+TRAINER_GOAL, BARE_GOAL = 2.5, 1.10
+SMS_FILE = "sms_spam/SMSSpamCollection"
+DEFAULT_DATA = Path(__file__).parents[2] / "shared/data"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """seconds: wall time. padded: positions that went through the model, padding included."""
+
+    seconds: float
+    padded: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all three have in common. epochs: the one to warm up, and one per repeat."""
+
+    config: TrialConfig
+    data: PreparedData
+    tokenizer: Any
+    base: Any
+    device: torch.device
+
+    @property
+    def epochs(self) -> range:
+        return range(1, self.config.training.epochs + 1)
+
+    def pool(self) -> ClassifierPool:
+        """A base model of one's own: a pool takes back what it handed out before."""
+        return ClassifierPool(self.base, output_names(self.data.task), self.data.pad_id)
+
+    def model(self) -> Any:
+        return build_model(self.config.model, self.pool(), self.config.training.seed).to(self.device)
+
+    def plan(self, epoch: int) -> list[Any]:
+        """The batches that a trial trains on in `epoch`."""
+        training, split = self.config.training, self.data.train
+        rows = epoch_rows(split.classes, self.data.task.label_space, training, epoch)
+        return plan_epoch(rows, split.lengths, training.batch_size, training.seed, epoch)
+
+    def now(self) -> float:
+        """Seconds on the clock once the device has done all it was asked to."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def ours(setting: Setting) -> Iterator[Epoch]:
+    """The product's loop, one epoch per `next()`."""
+    trial = train(setting.config, setting.data, setting.pool(), Worker(device=setting.device))
+    for epoch in setting.epochs:
+        lengths = setting.data.train.lengths
+        padded = sum(len(batch) * int(lengths[batch].max()) for batch in setting.plan(epoch))
+        started = setting.now()
+        next(trial)
+        yield Epoch(setting.now() - started, padded)
+
+
+def bare(setting: Setting) -> Iterator[Epoch]:
+    """The least that training needs, over the same batches and in the same precision as ours."""
+    model, training, device = setting.model().train(), setting.config.training, setting.device
+    parameters = [parameter for _, parameter in trainable(model)]
+    optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate)
+    dtype = resolve_precision(training.precision, device)
+    for epoch in setting.epochs:
+        batches = _ready_batches(setting, epoch)
+        started = setting.now()
+        for inputs, classes in batches:
+            with autocast(device, dtype):
+                logits = model(**inputs).logits
+            torch.nn.functional.cross_entropy(logits.float(), classes).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, training.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+        yield Epoch(setting.now() - started, sum(inputs["input_ids"].numel() for inputs, _ in batches))
+
+
+def _ready_batches(setting: Setting, epoch: int) -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+    split, device = setting.data.train, setting.device
+    return [
+        (
+            {name: tensor.to(device) for name, tensor in pad(split, batch, setting.data.pad_id).items()},
+            torch.tensor(split.classes[batch], device=device),
+        )
+        for batch in setting.plan(epoch)
+    ]
+
+
+class _EpochWatch(TrainerCallback):  # type: ignore[misc]
+    """Times the epoch that `Trainer` runs, and counts the positions its model is given."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.now, self.seconds, self.padded = setting.now, 0.0, 0
+
+    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
+        self.padded, self.seconds = 0, -self.now()
+
+    def on_epoch_end(self, *_: Any, **__: Any) -> None:
+        self.seconds += self.now()
+
+    def count(self, _module: Any, _args: Any, inputs: Mapping[str, Any]) -> None:
+        self.padded += inputs["input_ids"].numel()
+
+
+def hugging_face(setting: Setting) -> Iterator[Epoch]:
+    """`Trainer` with its defaults, but for the batch size and what it would write to disk and screen."""
+    watch, model = _EpochWatch(setting), setting.model()
+    model.register_forward_pre_hook(watch.count, with_kwargs=True)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=setting.config.training.batch_size,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=setting.device.type == "cpu",
+        )
+        trainer = Trainer(
+            model, arguments, train_dataset=_rows(setting), processing_class=setting.tokenizer, callbacks=[watch]
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        for _ in setting.epochs:
+            trainer.train()
+            yield Epoch(watch.seconds, watch.padded)
+
+
+def _rows(setting: Setting) -> Any:
+    """The training rows as the tokenizer gives them, for `Trainer` to pad."""
+    split = setting.data.train
+    tokens = [split.ids[start:end].tolist() for start, end in zip(split.offsets, split.offsets[1:], strict=False)]
+    return [
+        {"input_ids": ids, "attention_mask": [1] * len(ids), "label": int(label)}
+        for ids, label in zip(tokens, split.classes, strict=True)
+    ]
+
+
+WAYS = {"trainer": hugging_face, "ours": ours, "bare": bare}
+
+
+def take_turns(setting: Setting, repeats: int) -> dict[str, list[Epoch]]:
+    """The epochs of each way. Another one begins in every repeat, so that what goes before is not always the same."""
+    running = {name: way(setting) for name, way in WAYS.items()}
+    for way in running.values():
+        next(way)
+    epochs: dict[str, list[Epoch]] = {name: [] for name in WAYS}
+    names = list(WAYS)
+    for repeat in range(repeats):
+        first = repeat % len(names)
+        for name in names[first:] + names[:first]:
+            epochs[name].append(next(running[name]))
+    return epochs
+
+
+def prepare_setting(messages: int, repeats: int, batch_size: int, base_name: str, folder: Path) -> Setting:
+    """Messages through the path that an experiment's data take: files, reading, encoding."""
+    all_rows = read_messages(Path(os.environ.get("RARECALL_DATA_DIR", DEFAULT_DATA)) / SMS_FILE)
+    all_rows = all_rows.sample(frac=1, random_state=0)
+    # Validation is part of an epoch of ours: one row of each class is the least it takes.
+    validation = all_rows.groupby("label").head(1)
+    rows = all_rows.drop(validation.index)
+    if len(rows) < messages:
+        raise SystemExit(f"--messages: must be at most {len(rows):,}, which there are, got {messages:,}")
+    for name, part in {"train": rows.head(messages), "validation": validation}.items():
+        part.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
+    config = TrialConfig.model_validate(
+        {
+            "data": {"train": "train.jsonl", "validation": "validation.jsonl", "label": "label"},
+            "task": {"kind": "multiclass"},
+            "model": {"base": base_name, "max_length": MAX_LENGTH, "lora": {"rank": 8, "alpha": 16, "dropout": 0.05}},
+            "training": {"batch_size": batch_size, "epochs": repeats + 1},
+        }
+    )
+    base = resolve_base(base_name)
+    tokenizer = load_tokenizer(base)
+    data = prepare(config, tokenizer, base=folder)
+    return Setting(config, data, tokenizer, base, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def read_messages(path: Path) -> pd.DataFrame:
+    """Columns `label` (ham or spam) and `text`; every line of the file holds both, with a tab between."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: not there; set RARECALL_DATA_DIR to the folder that holds {SMS_FILE}")
+    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    return pd.DataFrame([line.split("\t", 1) for line in lines], columns=["label", "text"])
+
+
+def report(setting: Setting, epochs: Mapping[str, list[Epoch]]) -> str:
+    """Seconds and tokens of each way, and ours beside the other two."""
+    real = int(setting.data.train.lengths.sum())
+    lines = [_machine(setting.device), _work(setting, real), ""]
+    lines += [f"{'seconds per epoch':<20}{'median':>9}{'min':>9}{'max':>9}{'tokens/s':>11}{'with padding':>14}"]
+    for name, runs in epochs.items():
+        seconds = [run.seconds for run in runs]
+        middle, padded = statistics.median(seconds), statistics.median(run.padded for run in runs)
+        lines.append(
+            f"{name:<20}{middle:>9.3f}{min(seconds):>9.3f}{max(seconds):>9.3f}"
+            f"{real / middle:>11,.0f}{padded / middle:>14,.0f}"
+        )
+    trainer, bare_loop = _ratio(epochs["trainer"], epochs["ours"]), _ratio(epochs["ours"], epochs["bare"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"trainer / ours  {trainer}; goal: at least {TRAINER_GOAL:.2f}",
+            f"ours / bare     {bare_loop}; goal: at most {BARE_GOAL:.2f}",
+        ]
+    )
+
+
+def _ratio(above: list[Epoch], below: list[Epoch]) -> str:
+    """Of the medians; in brackets the ratio in single repeats, which shows how far to trust it."""
+    middle = statistics.median(run.seconds for run in above) / statistics.median(run.seconds for run in below)
+    single = [one.seconds / other.seconds for one, other in zip(above, below, strict=True)]
+    return f"{middle:.2f} ({min(single):.2f} to {max(single):.2f})"
+
+
+def _machine(device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {name}; "
+        f"torch {torch.__version__}, transformers {transformers.__version__}"
+    )
+
+
+def _work(setting: Setting, real: int) -> str:
+    training, split = setting.config.training, setting.data.train
+    return (
+        f"{setting.base.name}, {len(split):,} messages, {real:,} tokens (longest {split.lengths.max()}), "
+        f"batches of {training.batch_size}, {resolve_precision(training.precision, setting.device)}"
+    )
+
+
+def main() -> None:
+    """Print seconds, tokens per second and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=1024)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--base", default="minilm", help="`minilm`, or a folder with a model")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+    transformers.logging.set_verbosity_error()
+    with tempfile.TemporaryDirectory() as folder:
+        setting = prepare_setting(options.messages, options.repeats, options.batch_size, options.base, Path(folder))
+    print(report(setting, take_turns(setting, options.repeats)))
+
+
+if __name__ == "__main__":
+    main()

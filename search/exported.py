@@ -1,0 +1,41 @@
+"""What an export is: the facts that its files, its model card and the terminal tell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.predictions import LabelSpace
+from analysis.run import EpochRow, TrialRecord
+from analysis.table import Column, render_columns
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """test, test_confusion: None without a test split."""
+
+    folder: Path
+    trial: TrialRecord
+    epoch: EpochRow
+    validation: Metrics
+    test: Metrics | None
+    test_confusion: list[list[int]] | None
+
+    def recall_rows(self, labels: LabelSpace) -> list[tuple[str, str, str]]:
+        """Class, validation recall and test recall, as texts with the number of rows behind each figure."""
+        return [(name, _recall(self.validation, name), _recall(self.test or {}, name)) for name in labels.classes]
+
+    def recall_text(self, labels: LabelSpace) -> str:
+        """The same as a table for the terminal."""
+        names, validation, test = zip(*self.recall_rows(labels), strict=True)
+        columns = [
+            Column(("class",), names, "<"),
+            Column(("validation recall",), validation),
+            Column(("test recall",), test),
+        ]
+        return "\n".join(render_columns(columns))
+
+
+def _recall(metrics: Metrics, name: str) -> str:
+    rows = metrics.get(f"support[{name}]", 0)
+    return f"{100 * metrics[f'recall[{name}]']:.1f} % of {rows:,.0f}" if rows else "no rows"

@@ -1,0 +1,101 @@
+import subprocess
+import sys
+
+import pytest
+import ray
+
+from analysis.errors import InputError
+from search.cluster import SlotLayout, layout, ray_session
+from search.experiment import ResourcesConfig
+
+
+@pytest.fixture
+def resources(monkeypatch):
+    """Stands in for clusters that no test machine has."""
+
+    def resources(**there):
+        monkeypatch.setattr(ray, "cluster_resources", lambda: there)
+
+    return resources
+
+
+def refusal(config, trials=8):
+    with pytest.raises(InputError) as caught:
+        layout(ResourcesConfig(**config), trials)
+    (fault,) = caught.value.faults
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("config", "trials", "expected"),
+    [
+        ({}, 16, SlotLayout(slots=4, workers=1, cpus=1, gpus=0)),  # 4 CPU / 1
+        ({}, 3, SlotLayout(slots=3, workers=1, cpus=1, gpus=0)),  # never more than trials
+        ({"workers": 2}, 16, SlotLayout(slots=2, workers=2, cpus=1, gpus=0)),  # 4 / 2
+        ({"cpus_per_worker": 1.5}, 16, SlotLayout(slots=2, workers=1, cpus=1.5, gpus=0)),  # 4 / 1.5 = 2.67
+        ({"cpus_per_worker": 0.1}, 99, SlotLayout(slots=40, workers=1, cpus=0.1, gpus=0)),
+        ({"slots": 2}, 16, SlotLayout(slots=2, workers=1, cpus=1, gpus=0)),
+        ({"slots": 4}, 1, SlotLayout(slots=1, workers=1, cpus=1, gpus=0)),
+        ({"workers": 4, "cpus_per_worker": 1}, 16, SlotLayout(slots=1, workers=4, cpus=1, gpus=0)),
+    ],
+)
+def test_slots_of_a_machine_with_four_cpus(local_ray, config, trials, expected):
+    assert layout(ResourcesConfig(**config), trials) == expected
+
+
+def test_what_does_not_fit_is_refused_with_what_there_is(local_ray):
+    fault = refusal({"workers": 3, "cpus_per_worker": 2})
+    assert fault.where == "resources.slots"
+    assert "at least one slot of 3 × (2 CPU, 0 GPU) must fit the cluster, which has 4 CPU and 0 GPU" in fault.rule
+    assert "--address" in fault.remedy
+    assert "5 slots of 1 × (1 CPU, 0 GPU)" in refusal({"slots": 5}).rule
+    assert "(1 CPU, 0.5 GPU) must fit the cluster, which has 4 CPU and 0 GPU and holds 0" in (
+        refusal({"gpus_per_worker": 0.5}).rule
+    )
+
+
+def test_more_slots_than_fit_are_refused_even_where_trials_are_few(local_ray):
+    assert "holds 4" in refusal({"slots": 5}, trials=1).rule
+
+
+@pytest.mark.parametrize(
+    ("there", "config", "slots", "gpus"),
+    [
+        ({"CPU": 16.0, "GPU": 2.0}, {}, 2, 1.0),  # auto: one GPU each
+        ({"CPU": 16.0, "GPU": 2.0}, {"workers": 2}, 1, 1.0),
+        ({"CPU": 16.0, "GPU": 2.0}, {"gpus_per_worker": 0.25}, 8, 0.25),  # 2 / 0.25
+        ({"CPU": 4.0, "GPU": 2.0}, {"gpus_per_worker": 0.25}, 4, 0.25),  # its CPUs hold 4
+        ({"CPU": 16.0, "GPU": 2.0}, {"gpus_per_worker": 0}, 16, 0.0),
+        ({"CPU": 16.0, "GPU": 0.3}, {"gpus_per_worker": 0.1}, 3, 0.1),  # 0.3 / 0.1 is 2.9999… in floats
+    ],
+)
+def test_slots_of_machines_with_gpus(resources, there, config, slots, gpus):
+    resources(**there)
+    found = layout(ResourcesConfig(**config), 99)
+    assert (found.slots, found.gpus) == (slots, gpus)
+
+
+def test_gpus_that_do_not_suffice_are_refused(resources):
+    resources(CPU=16.0, GPU=1.0)
+    assert "which has 16 CPU and 1 GPU and holds 0" in refusal({"workers": 2}).rule
+
+
+def test_an_address_where_no_ray_can_be_is_a_fault_of_the_command_line():
+    """In a process of its own, since this one may be connected already."""
+    script = """
+from analysis.errors import InputError
+from search.cluster import ray_session
+try:
+    with ray_session("nonsense"):
+        pass
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "command line: 1 fault\n  --address: no Ray cluster answers there" in done.stdout
+    assert "got 'nonsense' (start one with `ray start --head`)" in done.stdout
+
+
+def test_a_second_session_in_one_process_is_no_fault_of_the_user(local_ray):
+    with pytest.raises(RuntimeError, match="twice"), ray_session(None):
+        pass

@@ -1,0 +1,155 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+
+from analysis.run import EndRow, EpochRow, TrialRecord
+from search.scheduler import EpochHalving
+
+STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
+CONTROLLER = None  # which the scheduler does not ask
+
+
+def begin(scheduler, name):
+    """A trial as Ray Tune holds it; every session gives it a new id."""
+    trial = Trial("Slot", config={"trial": name}, stub=True)
+    scheduler.on_trial_add(CONTROLLER, trial)
+    return trial
+
+
+def report(scheduler, trial, epoch, score):
+    return scheduler.on_trial_result(CONTROLLER, trial, {"epoch": epoch, "score": score})
+
+
+def first_epochs(scheduler, scores):
+    return [report(scheduler, begin(scheduler, f"t{i}"), 1, score) for i, score in enumerate(scores)]
+
+
+def epoch_row(trial, epoch, score):
+    return EpochRow(trial, epoch, {}, None, 0.0, 0.0, 0.0, None, None, score, 0.0)
+
+
+def test_a_trial_below_the_best_share_is_stopped_with_the_reason():
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    # The cut is the 66.7th percentile of what came before: of 0.2 and 0.8 it is 0.2 + 0.667 · 0.6 = 0.6.
+    one, two, three, four = (begin(scheduler, name) for name in "abcd")
+    assert report(scheduler, one, 1, 0.2) == CONTINUE
+    assert report(scheduler, two, 1, 0.8) == CONTINUE
+    assert report(scheduler, three, 1, 0.61) == CONTINUE
+    assert report(scheduler, four, 1, 0.3) == STOP
+    assert scheduler.reasons == {four.trial_id: "not among the best 33% after epoch 1"}
+
+
+def test_half_go_on_where_that_is_asked_for():
+    assert first_epochs(EpochHalving(8, 1, 2.0), [0.0, 1.0, 0.4, 0.5]) == [CONTINUE, CONTINUE, STOP, CONTINUE]
+
+
+def test_between_the_rungs_nothing_is_stopped():
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    good, poor = begin(scheduler, "good"), begin(scheduler, "poor")
+    assert [report(scheduler, good, epoch, 0.9) for epoch in (1, 2, 3)] == [CONTINUE] * 3
+    # Judged at 1 against 0.9, and not again before 3.
+    assert report(scheduler, poor, 1, 0.95) == CONTINUE
+    assert report(scheduler, poor, 2, 0.0) == CONTINUE
+    assert report(scheduler, poor, 3, 0.0) == STOP
+    assert scheduler.reasons[poor.trial_id] == "not among the best 33% after epoch 3"
+
+
+def test_no_trial_is_stopped_within_its_grace():
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=2, reduction=3.0)
+    assert set(first_epochs(scheduler, [0.9, 0.8, 0.1, 0.0])) == {CONTINUE}
+
+
+def test_a_grace_beyond_the_last_epoch_is_the_last_epoch():
+    scheduler = EpochHalving(max_epochs=2, grace_epochs=5, reduction=3.0)
+    assert set(first_epochs(scheduler, [0.9, 0.1])) == {CONTINUE}
+
+
+def test_the_last_epoch_ends_a_trial_without_a_reason():
+    scheduler = EpochHalving(max_epochs=1, grace_epochs=1, reduction=3.0)
+    assert first_epochs(scheduler, [0.9, 0.1]) == [STOP, STOP]
+    assert scheduler.reasons == {}
+
+
+def test_new_trials_are_measured_against_those_of_earlier_sessions():
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    scheduler.remember(
+        [
+            TrialRecord("a", {}, [epoch_row("a", 1, 0.2)], EndRow("a", "completed", "", 0.0)),
+            TrialRecord("b", {}, [epoch_row("b", 1, 0.8)], EndRow("b", "stopped", "", 0.0)),
+        ]
+    )
+    assert scheduler.reasons == {}
+    assert report(scheduler, begin(scheduler, "c"), 1, 0.3) == STOP
+
+
+def test_a_trial_that_goes_on_is_not_judged_again_where_it_was_judged():
+    """Its epoch 2 must not be held against the others' epoch 1, where its own epoch 1 had passed."""
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    records = [TrialRecord(name, {}, [epoch_row(name, 1, score)], None) for name, score in [("a", 0.2), ("b", 0.8)]]
+    scheduler.remember(records)
+    resumed = begin(scheduler, "b")
+    assert report(scheduler, resumed, 2, 0.0) == CONTINUE
+    # The cut for a third one is still that of 0.2 and 0.8, see above; with 0.0 beside them it would be 0.4.
+    assert report(scheduler, begin(scheduler, "c"), 1, 0.55) == STOP
+
+
+SCORES = st.integers(0, 100).map(lambda value: value / 100)
+
+
+@settings(max_examples=200)
+@given(
+    curves=st.lists(st.lists(SCORES, min_size=5, max_size=5), min_size=2, max_size=8),
+    order=st.randoms(use_true_random=False),
+    interrupted_after=st.integers(0, 30),
+    reduction=st.sampled_from([1.5, 2.0, 3.0]),
+)
+def test_an_interruption_changes_no_decision(curves, order, interrupted_after, reduction):
+    """Epochs of all trials in any interleaving, told to one scheduler, and to two of which the second remembers."""
+    turns = [number for number, curve in enumerate(curves) for _ in curve]
+    order.shuffle(turns)
+    assert decisions(curves, turns, reduction, len(turns)) == decisions(curves, turns, reduction, interrupted_after)
+
+
+def decisions(curves, turns, reduction, interrupted_after):
+    made = []
+    scheduler, trials = EpochHalving(5, 1, reduction), {}
+    records = {number: TrialRecord(f"t{number}") for number in range(len(curves))}
+    for turn, number in enumerate(turns):
+        if turn == interrupted_after:
+            scheduler, trials = EpochHalving(5, 1, reduction), {}
+            scheduler.remember([record for record in records.values() if record.epochs])
+        record = records[number]
+        if record.end is not None:
+            continue
+        if number not in trials:
+            trials[number] = begin(scheduler, record.trial)
+        epoch = len(record.epochs) + 1
+        score = curves[number][epoch - 1]
+        record.epochs.append(epoch_row(record.trial, epoch, score))
+        action = report(scheduler, trials[number], epoch, score)
+        made.append((number, epoch, action, scheduler.reasons.get(trials[number].trial_id)))
+        if action == STOP:
+            record.end = EndRow(record.trial, "stopped", "", 0.0)
+            scheduler.on_trial_complete(CONTROLLER, trials[number], {"epoch": epoch, "score": score})
+    return made
+
+
+def test_ray_takes_a_trial_that_it_retries_for_the_same_one():
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    trial = begin(scheduler, "a")
+    assert report(scheduler, trial, 1, 0.5) == CONTINUE
+    scheduler.on_trial_error(CONTROLLER, trial)
+    scheduler.on_trial_add(CONTROLLER, trial)
+    assert report(scheduler, trial, 2, 0.1) == CONTINUE
+    scheduler.on_trial_remove(CONTROLLER, trial)
+
+
+def test_an_end_that_ray_tells_once_more_changes_nothing():
+    """A trial whose patience is over ends with its result; a failed one with epoch 0, which is no rung."""
+    scheduler = EpochHalving(max_epochs=9, grace_epochs=1, reduction=3.0)
+    first_epochs(scheduler, [0.2, 0.8])
+    for name, epoch, score in [("patient", 1, 0.5), ("failed", 0, -1e6)]:
+        scheduler.on_trial_complete(CONTROLLER, begin(scheduler, name), {"epoch": epoch, "score": score, "done": True})
+    # The cut of 0.2, 0.5 and 0.8 is 0.5 + 0.333 · 0.3 = 0.6; with −1e6 beside them it would be 0.5.
+    assert report(scheduler, begin(scheduler, "next"), 1, 0.59) == STOP

@@ -1,0 +1,222 @@
+import math
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+
+from analysis.criteria import parse
+from analysis.run import EndRow, EpochRow, TrialRecord
+from search.overrides import with_values
+from search.searcher import Goal, TrialSearcher
+
+DISTRIBUTIONS = {
+    "training.learning_rate": FloatDistribution(1e-5, 1e-1, log=True),
+    "model.lora.rank": CategoricalDistribution([4, 8, 16]),
+}
+OWN_SETTINGS = {"training.learning_rate": 2e-4, "model.lora.rank": 8}
+GOAL = Goal((parse("recall[common] >= 0.85"), parse("mae[maturity] <= 2.0")), "minority_recall")
+
+
+def epoch_row(trial, epoch, rare=0.5, common=0.9, mae=1.0, score=None, checkpoint="checkpoints/slot/x"):
+    metrics = {"minority_recall": rare, "recall[common]": common, "mae[maturity]": mae, "macro_f1": 0.5}
+    score = rare if score is None else score
+    return EpochRow(trial, epoch, metrics, None, 0.1, 1.0, 0.0, checkpoint, None, score, 0.0)
+
+
+def record(trial, epochs, status=None, params=None):
+    end = None if status is None else EndRow(trial, status, "", 0.0)
+    return TrialRecord(trial, dict(params or {"training.learning_rate": 1e-3, "model.lora.rank": 4}), epochs, end)
+
+
+def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS):
+    return TrialSearcher(
+        distributions=distributions,
+        make_config=lambda params: with_values({"training": {"epochs": 3}}, params),
+        goal=goal,
+        trials=trials,
+        seed=seed,
+        first=first,
+        earlier=earlier,
+    )
+
+
+def run(subject, ids, endings):
+    """Suggest a trial per id, then end each as the records of its ending say."""
+    suggestions = {trial_id: subject.suggest(trial_id) for trial_id in ids}
+    ended = []
+    for trial_id, (epochs, status) in zip(ids, endings, strict=True):
+        name = suggestions[trial_id]["trial"]
+        rows = [epoch_row(name, number, **row) for number, row in enumerate(epochs, start=1)]
+        ended.append(record(name, rows, status, suggestions[trial_id]["params"]))
+        subject.finish(trial_id, ended[-1])
+    return ended
+
+
+def test_the_first_trial_has_the_settings_of_the_experiment_itself():
+    subject = searcher()
+    first, second = subject.suggest("a"), subject.suggest("b")
+    assert first["params"] == OWN_SETTINGS
+    assert first["config"] == {
+        "training": {"epochs": 3, "learning_rate": 2e-4},
+        "model": {"lora": {"rank": 8}},
+    }
+    assert (first["trial"], second["trial"]) == ("t0001", "t0002")
+    assert first["start"] is second["start"] is None
+    assert second["params"] != OWN_SETTINGS
+
+
+def test_a_setting_outside_its_range_is_drawn_instead_and_the_others_are_kept():
+    first = searcher(first={"training.learning_rate": 0.9, "model.lora.rank": 16}).suggest("a")
+    assert first["params"]["model.lora.rank"] == 16
+    assert 1e-5 <= first["params"]["training.learning_rate"] <= 1e-1
+
+
+def test_without_a_space_every_trial_is_the_experiment():
+    only = searcher(distributions={}).suggest("a")
+    assert (only["params"], only["config"]) == ({}, {"training": {"epochs": 3}})
+
+
+def test_the_same_seed_suggests_the_same_trials():
+    one, other = searcher(seed=5), searcher(seed=5)
+    assert [one.suggest(i) for i in "abc"] == [other.suggest(i) for i in "abc"]
+    third, again = searcher(seed=6), searcher(seed=5)
+    assert third.suggest("a") == again.suggest("a")  # the experiment's own settings
+    assert third.suggest("b") != again.suggest("b")
+
+
+def test_it_is_finished_after_as_many_trials_as_were_asked_for():
+    subject = searcher(trials=2)
+    assert [subject.suggest(i) == Searcher.FINISHED for i in "abcd"] == [False, False, True, True]
+
+
+def test_criteria_reach_optuna_as_constraints_by_the_epoch_that_counts():
+    subject = searcher()
+    # Epoch 2 meets one criterion more than epoch 1, so it counts: recall 0.85 − 0.80 short, MAE (3 − 2) / 2 over
+    # in epoch 1; 0.05 short and 1.0 − 2.0 met in epoch 2.
+    run(subject, ["a"], [([{"common": 0.80, "mae": 3.0, "rare": 0.9}, {"common": 0.80, "rare": 0.2}], "completed")])
+    (trial,) = subject.study.trials
+    assert trial.constraints == pytest.approx({"recall[common] >= 0.85": 0.05, "mae[maturity] <= 2.0": 0.0})
+    assert trial.value == pytest.approx(0.2)
+
+
+def test_a_feasible_trial_goes_before_a_better_one_that_misses_a_criterion():
+    subject = searcher()
+    run(
+        subject,
+        ["a", "b"],
+        [([{"rare": 0.9, "common": 0.1}], "completed"), ([{"rare": 0.3, "common": 0.9}], "completed")],
+    )
+    assert subject.study.best_trial.number == 1
+    assert [sum(t.constraints.values()) > 0 for t in subject.study.trials] == [True, False]
+
+
+def test_how_a_trial_ended_is_told_as_complete_pruned_or_failed():
+    subject = searcher(trials=4)
+    run(
+        subject,
+        ["a", "b", "c", "d"],
+        [
+            ([{"rare": 0.1}, {"rare": 0.4}, {"rare": 0.3}], "completed"),
+            ([{"rare": 0.2}], "stopped"),
+            ([{"rare": 0.2}], "failed"),
+            ([], "failed"),
+        ],
+    )
+    complete, pruned, failed, barren = subject.study.trials
+    assert [t.state for t in (complete, pruned, failed, barren)] == [
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+        TrialState.FAIL,
+    ]
+    assert complete.value == pytest.approx(0.4)
+    assert complete.intermediate_values == {1: 0.1, 2: 0.4, 3: 0.3}
+    assert pruned.intermediate_values == {1: 0.2}
+    assert pruned.constraints == {"recall[common] >= 0.85": 0.0, "mae[maturity] <= 2.0": 0.0}
+    assert failed.value is barren.value is None
+
+
+@pytest.mark.parametrize("objective", ["minority_recall", "mae[maturity]"])
+def test_an_objective_that_is_undefined_is_told_finite_and_as_no_better_than_any_other(objective):
+    subject = searcher(goal=Goal((), objective))
+    undefined = {"rare": math.nan, "mae": math.nan, "score": 0.0}
+    run(subject, ["a", "b"], [([undefined], "completed"), ([{"rare": 0.01, "mae": 9.9}], "completed")])
+    unknown, poor = subject.study.trials
+    assert math.isfinite(unknown.value)
+    assert unknown.value < poor.value
+
+
+def test_an_objective_that_should_be_small_is_told_negated():
+    subject = searcher(goal=Goal((), "mae[maturity]"))
+    run(subject, ["a"], [([{"mae": 1.5}], "completed")])
+    assert subject.study.trials[0].value == -1.5
+    assert subject.study.direction == optuna.study.StudyDirection.MAXIMIZE
+
+
+def test_a_study_rebuilt_from_the_ledger_is_the_one_that_was_left():
+    subject = searcher(trials=4)
+    ended = run(
+        subject,
+        ["a", "b", "c", "d"],
+        [
+            ([{"rare": 0.1}, {"rare": 0.4, "common": 0.7}], "completed"),
+            ([{"rare": 0.2}], "stopped"),
+            ([{"rare": 0.2}], "failed"),
+            ([{"rare": math.nan, "score": 0.0}], "completed"),
+        ],
+    )
+    rebuilt = searcher(trials=4, earlier=ended)
+    for live, again in zip(subject.study.trials, rebuilt.study.trials, strict=True):
+        assert (again.state, again.params, again.distributions) == (live.state, live.params, live.distributions)
+        assert (again.intermediate_values, again.constraints) == (live.intermediate_values, live.constraints)
+        if live.state == TrialState.COMPLETE:
+            assert again.value == live.value
+    assert rebuilt.study.best_trial.number == subject.study.best_trial.number
+    assert rebuilt.suggest("e") == Searcher.FINISHED
+
+
+def test_a_resumed_search_neither_repeats_its_names_nor_its_suggestions():
+    subject = searcher(trials=4)
+    ended = run(subject, ["a", "b"], [([{}], "completed"), ([{}], "completed")])
+    third = searcher(trials=4, earlier=ended).suggest("c")
+    assert third["trial"] == "t0003"
+    assert third["params"] not in [one.params for one in ended]
+
+
+def test_unfinished_trials_go_on_before_anything_new_starts():
+    done = record("t0001", [epoch_row("t0001", 1)], "completed")
+    halfway = record("t0002", [epoch_row("t0002", 1), epoch_row("t0002", 2, checkpoint="checkpoints/slot/t0002-2")])
+    begun = record("t0003", [], params={"training.learning_rate": 5e-3, "model.lora.rank": 16})
+    subject = searcher(trials=4, earlier=[done, halfway, begun])
+    first, second, third = (subject.suggest(trial_id) for trial_id in "abc")
+    assert (first["trial"], first["params"]) == ("t0002", halfway.params)
+    assert first["start"]["epoch"] == 2
+    assert first["start"]["checkpoint"] == "checkpoints/slot/t0002-2"
+    assert (second["trial"], second["params"], second["start"]) == ("t0003", begun.params, None)
+    assert second["config"]["model"]["lora"]["rank"] == 16
+    assert third["trial"] == "t0004"
+    assert subject.suggest("d") == Searcher.FINISHED
+    halfway.epochs.append(epoch_row("t0002", 3))
+    halfway.end = EndRow("t0002", "completed", "", 0.0)
+    subject.finish("a", halfway)
+    state = {trial.number: trial.state for trial in subject.study.trials}
+    assert list(state.values()) == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING]
+    assert subject.study.trials[1].intermediate_values.keys() == {1, 2, 3}
+
+
+def test_parameters_that_the_space_no_longer_holds_are_left_out_of_the_study():
+    former = [{"training.learning_rate": 0.5, "model.lora.rank": 8}, {"training.warmup": 0.1, "model.lora.rank": 64}]
+    subject = searcher(trials=3, earlier=[record("a", [epoch_row("a", 1)], "completed", params) for params in former])
+    assert [trial.params for trial in subject.study.trials] == [{"model.lora.rank": 8}, {}]
+    assert subject.suggest("c")["trial"] == "t0003"
+
+
+def test_a_trial_that_ray_gave_up_is_failed_and_may_be_finished_afterwards():
+    """Ray Tune tells its searcher before its callbacks that a trial has failed for good."""
+    subject = searcher()
+    name = subject.suggest("a")["trial"]
+    subject.on_trial_complete("a", error=True)
+    subject.finish("a", record(name, [epoch_row(name, 1)], "failed"))
+    assert [trial.state for trial in subject.study.trials] == [TrialState.FAIL]

@@ -1,0 +1,78 @@
+"""From row numbers to raw model outputs: padding, device, precision, and a frozen part that is not computed twice."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.predictions import FloatArray, IntArray
+from trainables.batches import pad, pad_states, share
+from trainables.config import ModelConfig
+from trainables.encode import EncodedSplit
+from trainables.frozen_prefix import FrozenPrefix, kept_layers
+from trainables.optimisation import autocast
+from trainables.worker import Worker
+
+
+class Forward:
+    """One model as the loop runs it. Use within `training()` or `predicting()`."""
+
+    def __init__(self, model: Any, config: ModelConfig, pad_id: int, worker: Worker, dtype: torch.dtype) -> None:
+        self.model, self._pad_id, self._worker, self._dtype = model, pad_id, worker, dtype
+        kept = kept_layers(config.adapter, config.lora.layers)
+        self._prefix = FrozenPrefix(model, kept) if kept is not None else None
+        self._stem: Any = None
+
+    @contextlib.contextmanager
+    def training(self, split: EncodedSplit) -> Iterator[None]:
+        """Training mode, for rows of `split`."""
+        self.model.train()
+        if self._prefix is not None:
+            self._prefix.freeze_dropout()
+        with self._skipping(split):
+            yield
+
+    @contextlib.contextmanager
+    def predicting(self, split: EncodedSplit) -> Iterator[None]:
+        """Evaluation mode without gradients, for rows of `split`."""
+        self.model.eval()
+        with torch.inference_mode(), self._skipping(split):
+            yield
+
+    def __call__(self, split: EncodedSplit, rows: IntArray) -> Tensor:
+        """Raw outputs [rows, outputs] in single precision."""
+        device = self._worker.device
+        inputs = {name: tensor.to(device) for name, tensor in pad(split, rows, self._pad_id).items()}
+        if self._stem is not None and split.states is not None:
+            self._stem.feed(pad_states(split.offsets, split.states, rows).to(device))
+        with autocast(device, self._dtype):
+            outputs: Tensor = self.model(**inputs).logits
+        return outputs.float()
+
+    @contextlib.contextmanager
+    def _skipping(self, split: EncodedSplit) -> Iterator[None]:
+        if self._prefix is None or split.states is None:
+            yield
+            return
+        with self._prefix.skipped() as self._stem:
+            yield
+        self._stem = None
+
+
+def predict_outputs(forward: Forward, split: EncodedSplit, batch_size: int, worker: Worker) -> FloatArray:
+    """Raw model outputs [rows, outputs] for a whole split, in its order, on every worker."""
+    order = np.argsort(split.lengths, kind="stable")[::-1]
+    mine: list[tuple[IntArray, Any]] = []
+    with forward.predicting(split):
+        for begin in range(0, len(order), batch_size):
+            rows = share(order[begin : begin + batch_size], worker.rank, worker.size)
+            if len(rows):
+                mine.append((rows, forward(split, rows).cpu().numpy()))
+    parts = [part for of_worker in worker.gather(mine) for part in of_worker]
+    outputs = np.empty((len(order), parts[0][1].shape[1]))
+    for rows, values in parts:
+        outputs[rows] = values
+    return outputs

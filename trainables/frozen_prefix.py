@@ -1,0 +1,146 @@
+"""The frozen part of a backbone, computed once: with LoRA in the last k layers, all below is the same in every epoch of
+every trial, so its hidden states are too.
+
+The states are taken where the first adapted layer begins and fed in there again: while a model trains from them, its
+embeddings are a stand-in that returns the states, and its stack holds the last k layers only. Weights and their names
+stay what they are, so the adapter that is saved is an ordinary one.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from trainables.batches import pad
+from trainables.encode import EncodedSplit
+
+BYTES_PER_NUMBER = 4
+
+
+def kept_layers(adapter: str, layers: str) -> int | None:
+    """How many layers an adapter configuration trains; None where nothing below them is frozen for sure."""
+    return int(layers.removeprefix("last ")) if adapter == "lora" and layers != "all" else None
+
+
+class FrozenPrefix:
+    """Everything of `model` below its last `kept` layers.
+
+    Raises:
+        ValueError: the model's embeddings or stack of layers are not where this module knows to look for them.
+    """
+
+    def __init__(self, model: nn.Module, kept: int) -> None:
+        base = model.get_base_model() if isinstance(model, PeftModel) else model
+        self._model: Any = base
+        self._stem_owner, self._stem_name = _embeddings(base)
+        self._stack_owner, self._stack_name = _stack(base)
+        self._kept = kept
+
+    def freeze_dropout(self) -> None:
+        """Put the frozen part into evaluation mode: what is not trained gains nothing from noise."""
+        getattr(self._stem_owner, self._stem_name).eval()
+        for layer in self._layers()[: -self._kept]:
+            layer.eval()
+
+    @contextlib.contextmanager
+    def skipped(self) -> Iterator["_Stem"]:
+        """Within, the model starts from the states that the yielded stem was fed last."""
+        stem, stack, embeddings = _Stem(), self._layers(), getattr(self._stem_owner, self._stem_name)
+        setattr(self._stem_owner, self._stem_name, stem)
+        setattr(self._stack_owner, self._stack_name, stack[-self._kept :])
+        try:
+            yield stem
+        finally:
+            setattr(self._stem_owner, self._stem_name, embeddings)
+            setattr(self._stack_owner, self._stack_name, stack)
+
+    def states(self, split: EncodedSplit, pad_id: int, batch_size: int = 64) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Hidden states [tokens, hidden] of a split, in the order of its token ids."""
+        self._model.eval()
+        device = next(self._model.parameters()).device
+        found = np.empty((len(split.ids), self._model.config.hidden_size), dtype=np.float32)
+        order = np.argsort(split.lengths, kind="stable")
+        for begin in range(0, len(order), batch_size):
+            rows = order[begin : begin + batch_size]
+            inputs = {name: tensor.to(device) for name, tensor in pad(split, rows, pad_id).items()}
+            values = self._at_first_kept_layer(inputs).float().cpu().numpy()
+            for row, row_values in zip(rows, values, strict=True):
+                start, end = split.offsets[row], split.offsets[row + 1]
+                found[start:end] = row_values[: end - start]
+        return found
+
+    def with_states(self, split: EncodedSplit, pad_id: int) -> EncodedSplit:
+        """The same split with its hidden states."""
+        return replace(split, states=self.states(split, pad_id))
+
+    def _layers(self) -> nn.ModuleList:
+        stack: nn.ModuleList = getattr(self._stack_owner, self._stack_name)
+        return stack
+
+    @torch.inference_mode()
+    def _at_first_kept_layer(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Run the model up to the first kept layer and no further."""
+        hook = self._layers()[-self._kept].register_forward_pre_hook(_stop_here, with_kwargs=True)
+        try:
+            self._model(**inputs)
+        except _ReachedError as reached:
+            return reached.states
+        finally:
+            hook.remove()
+        raise AssertionError("the first kept layer was never reached")
+
+
+def state_bytes(split: EncodedSplit, hidden_size: int) -> int:
+    """Memory that the states of a split take."""
+    return len(split.ids) * hidden_size * BYTES_PER_NUMBER
+
+
+class _Stem(nn.Module):
+    """Stands where the embeddings were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states: Tensor | None = None
+
+    def feed(self, states: Tensor) -> None:
+        """states: [batch, longest, hidden]."""
+        self._states = states
+
+    def forward(self, *_: Any, **__: Any) -> Tensor:
+        assert self._states is not None, "fed before every forward pass"
+        return self._states
+
+
+class _ReachedError(Exception):
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+
+
+def _stop_here(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    raise _ReachedError(args[0] if args else kwargs["hidden_states"])
+
+
+def _embeddings(model: Any) -> tuple[nn.Module, str]:
+    backbone = model.base_model
+    for name in ("embeddings", "embed_tokens"):
+        if hasattr(backbone, name):
+            return backbone, name
+    raise ValueError(f"{type(model).__name__} has no embeddings where the frozen part could be cut off")
+
+
+def _stack(model: Any) -> tuple[nn.Module, str]:
+    backbone = model.base_model
+    owners = [owner for owner in (getattr(backbone, "encoder", None), backbone) if owner is not None]
+    for owner in owners:
+        # A convolution beside the first layer (DeBERTa-v2 xlarge) belongs to no layer that could be cut off.
+        if getattr(owner, "conv", None) is not None:
+            break
+        for name in ("layer", "layers"):
+            if isinstance(getattr(owner, name, None), nn.ModuleList):
+                return owner, name
+    raise ValueError(f"{type(model).__name__} has no stack of layers that could be cut in two")
