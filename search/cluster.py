@@ -78,7 +78,7 @@ def layout(resources: ResourcesConfig, trials: int) -> SlotLayout:
     Raises:
         InputError: not even one slot fits, or more were asked for than do, told with what there is.
     """
-    there = ray.cluster_resources()
+    there = _reachable()
     cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
     wanted_gpus = resources.gpus_per_worker
     per_worker_gpus = (1.0 if gpus else 0.0) if wanted_gpus == "auto" else float(wanted_gpus)
@@ -94,6 +94,13 @@ def layout(resources: ResourcesConfig, trials: int) -> SlotLayout:
         cpus=resources.cpus_per_worker,
         gpus=per_worker_gpus,
     )
+
+
+def _reachable() -> dict[str, float]:
+    """What the cluster has, or may grow to where it scales itself: with no trial yet, its GPU nodes are still down."""
+    at_most = ray._private.state.state.get_max_resources_from_cluster_config() or {}
+    now = ray.cluster_resources()
+    return {key: max(now.get(key, 0.0), float(at_most.get(key, 0.0))) for key in {*now, *at_most}}
 
 
 def _does_not_fit(resources: ResourcesConfig, gpus_each: float, fits: int, cpus: float, gpus: float) -> Fault:

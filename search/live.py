@@ -19,7 +19,7 @@ class SearchView:
     """The state that is shown.
 
     records: shared with the recorder. trials: asked for. finished_before: trials of earlier sessions, which say nothing
-    about this one's speed. amounts: per trial and class, rows, sampled rows and weight.
+    about this one's speed. amounts: of each trial begun in this session, per class, rows, sampled rows and weight.
     """
 
     name: str
@@ -33,21 +33,30 @@ class SearchView:
     amounts: dict[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
+    def running(self) -> list[TrialRecord]:
+        """Trials that this session has begun and not ended; what an earlier one left unfinished waits for its turn."""
+        return [record for record in self._records() if record.status == "running" and record.trial in self.amounts]
+
     def counts(self) -> dict[str, int]:
-        """Trials by state; `waiting` are those that have not begun."""
-        states = [record.status for record in self.records.values()]
-        counted = {state: states.count(state) for state in ("running", "completed", "stopped", "failed")}
-        return {**counted, "waiting": max(0, self.trials - len(states))}
+        """Trials by state; `waiting` are all that have neither ended nor been begun in this session."""
+        states = [record.status for record in self._records()]
+        counted = {state: states.count(state) for state in ("completed", "stopped", "failed")}
+        running = len(self.running())
+        return {"running": running, **counted, "waiting": max(0, self.trials - running - sum(counted.values()))}
 
     def best(self) -> tuple[TrialRecord, EpochRow] | None:
         """The leading trial and its best epoch."""
         goal = self.goal
         held = [
             (record, best_epoch(record.epochs, goal.criteria, goal.objective))
-            for record in self.records.values()
+            for record in self._records()
             if record.epochs
         ]
         return max(held, key=lambda pair: rank_key(pair[1].metrics, goal.criteria, goal.objective), default=None)
+
+    def _records(self) -> list[TrialRecord]:
+        """Taken in one go, since the recorder adds to them while another thread draws."""
+        return list(self.records.values())
 
     def seconds_left(self) -> float | None:
         """From the pace of this session's finished trials; None before the first."""
@@ -81,8 +90,7 @@ class LiveView:
             self._console.print(self._event(self._view.records[trial]), markup=False, highlight=False, soft_wrap=True)
 
     def render(self) -> ConsoleRenderable:
-        running = [record for record in self._view.records.values() if record.status == "running"]
-        return Group(self._headline(), self._best(), *(self._trial(record) for record in running))
+        return Group(self._headline(), self._best(), *(self._trial(record) for record in self._view.running()))
 
     def _headline(self) -> Text:
         view, counts = self._view, self._view.counts()

@@ -43,8 +43,8 @@ class Recorder(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         name = trial.config["trial"]
+        amounts = self._amounts(name, trial.config["config"])
         if name not in self.records:
-            amounts = self._amounts(name, trial.config["config"])
             self._ledger.append(
                 {"kind": "trial", "trial": name, "params": trial.config["params"], "mitigation": amounts}
             )

@@ -18,9 +18,9 @@ RAY_CPUS = 4
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[str]:
     """One Ray on this machine for all tests that need one, without a GPU; gives its address."""
-    import ray
+    import ray  # noqa: PLC0415  # most tests do without its second of imports
 
-    from search.cluster import quiet
+    from search.cluster import quiet  # noqa: PLC0415
 
     quiet()
     context = ray.init(
