@@ -10,13 +10,15 @@ tokens and tokenized beforehand. After a few steps that do not count, they take 
 - ours: an epoch of `train` as a trial runs it, and in the seconds it reports, with the validation of two rows in them;
 - bare: forward, backward, clipping and AdamW over our batches, padded and on the device before the clock starts.
 
-The messages are those of the SMS Spam Collection in the folder RARECALL_DATA_DIR, by default ../shared/data.
+The messages are drawn from the SMS Spam Collection in the folder RARECALL_DATA_DIR, by default ../shared/data if that
+exists; `prepare_data.py` reads it. On a shared machine, look at the ratios of single repeats, and take more of them.
 """
 
 import argparse
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -29,8 +31,11 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 import pandas as pd
 import torch
 import transformers
+from prepare_data import sms
+from raw_data import VARIABLE
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from analysis.errors import RarecallError
 from trainables.bases import resolve_base
 from trainables.batches import pad, plan_epoch
 from trainables.config import TrialConfig
@@ -45,7 +50,6 @@ from trainables.worker import Worker
 MAX_LENGTH = 128
 WARM_UP_STEPS = 2
 TRAINER_GOAL, BARE_GOAL = 2.5, 1.10
-SMS_FILE = "sms_spam/SMSSpamCollection"
 DEFAULT_DATA = Path(__file__).parents[2] / "shared/data"
 
 
@@ -125,7 +129,7 @@ def _ready_batches(setting: Setting, epoch: int) -> list[tuple[dict[str, torch.T
     ]
 
 
-class _EpochWatch(TrainerCallback):  # type: ignore[misc]
+class _EpochWatch(TrainerCallback):
     """Times the epoch that `Trainer` runs, and counts the positions its model is given."""
 
     def __init__(self, setting: Setting) -> None:
@@ -177,22 +181,20 @@ def _rows(setting: Setting) -> Any:
 WAYS = {"trainer": hugging_face, "ours": ours, "bare": bare}
 
 
-def take_turns(setting: Setting) -> dict[str, list[Epoch]]:
-    """The epochs of each way. Another one begins in every repeat, so that what goes before is not always the same."""
+def take_turns(setting: Setting) -> Iterator[tuple[str, Epoch]]:
+    """One epoch after another, with whose it is. Each repeat begins with another, for none to be always the first."""
     running = {name: way(setting) for name, way in WAYS.items()}
-    epochs: dict[str, list[Epoch]] = {name: [] for name in WAYS}
     names = list(WAYS)
     for repeat in range(setting.config.training.epochs):
         first = repeat % len(names)
         for name in names[first:] + names[:first]:
-            epochs[name].append(next(running[name]))
-    return epochs
+            yield name, next(running[name])
 
 
 def prepare_setting(messages: int, repeats: int, batch_size: int, base_name: str, folder: Path) -> Setting:
     """Messages through the path that an experiment's data take: files, reading, encoding."""
-    all_rows = read_messages(Path(os.environ.get("RARECALL_DATA_DIR", DEFAULT_DATA)) / SMS_FILE)
-    all_rows = all_rows.sample(frac=1, random_state=0)
+    [(_, sms_rows)] = sms()
+    all_rows = pd.DataFrame(sms_rows).sample(frac=1, random_state=0)
     # Validation is part of an epoch of ours: one row of each class is the least it takes.
     validation = all_rows.groupby("label").head(1)
     rows = all_rows.drop(validation.index)
@@ -214,19 +216,10 @@ def prepare_setting(messages: int, repeats: int, batch_size: int, base_name: str
     return Setting(config, data, tokenizer, base, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def read_messages(path: Path) -> pd.DataFrame:
-    """Columns `label` (ham or spam) and `text`; every line of the file holds both, with a tab between."""
-    if not path.is_file():
-        raise SystemExit(f"{path}: not there; set RARECALL_DATA_DIR to the folder that holds {SMS_FILE}")
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    return pd.DataFrame([line.split("\t", 1) for line in lines], columns=["label", "text"])
-
-
-def report(setting: Setting, epochs: Mapping[str, list[Epoch]]) -> str:
+def summary(setting: Setting, epochs: Mapping[str, list[Epoch]]) -> str:
     """Seconds and tokens of each way, and ours beside the other two."""
     real = int(setting.data.train.lengths.sum())
-    lines = [_machine(setting.device), _work(setting, real), ""]
-    lines += [f"{'seconds per epoch':<20}{'median':>9}{'min':>9}{'max':>9}{'tokens/s':>11}{'with padding':>14}"]
+    lines = [f"{'seconds per epoch':<20}{'median':>9}{'min':>9}{'max':>9}{'tokens/s':>11}{'with padding':>14}"]
     for name, runs in epochs.items():
         seconds = [run.seconds for run in runs]
         middle, padded = statistics.median(seconds), statistics.median(run.padded for run in runs)
@@ -238,7 +231,6 @@ def report(setting: Setting, epochs: Mapping[str, list[Epoch]]) -> str:
     return "\n".join(
         [
             *lines,
-            "",
             f"trainer / ours  {trainer}; goal: at least {TRAINER_GOAL:.2f}",
             f"ours / bare     {bare_loop}; goal: at most {BARE_GOAL:.2f}",
         ]
@@ -260,29 +252,46 @@ def _machine(device: torch.device) -> str:
     )
 
 
-def _work(setting: Setting, real: int) -> str:
+def _work(setting: Setting) -> str:
     training, split = setting.config.training, setting.data.train
     return (
-        f"{setting.base.name}, {len(split):,} messages, {real:,} tokens (longest {split.lengths.max()}), "
+        f"{setting.base.name}, {len(split):,} messages, {split.lengths.sum():,} tokens, longest {split.lengths.max()}; "
         f"batches of {training.batch_size}, {resolve_precision(training.precision, setting.device)}"
     )
 
 
-def main() -> None:
-    """Print seconds, tokens per second and ratios."""
+def measure(messages: int, repeats: int, batch_size: int, base_name: str) -> None:
+    """Print every epoch as it ends, then the summary."""
+    with tempfile.TemporaryDirectory() as folder:
+        warm_up = prepare_setting(WARM_UP_STEPS * batch_size, 1, batch_size, base_name, Path(folder))
+        setting = prepare_setting(messages, repeats, batch_size, base_name, Path(folder))
+        print(f"{_machine(setting.device)}\n{_work(setting)}", flush=True)
+        for _ in take_turns(warm_up):
+            pass
+        epochs: dict[str, list[Epoch]] = {name: [] for name in WAYS}
+        for name, epoch in take_turns(setting):
+            epochs[name].append(epoch)
+            print(f"{name:<20}{epoch.seconds:>9.3f}", flush=True)
+    print(summary(setting, epochs))
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--base", default="minilm", help="`minilm`, or a folder with a model")
     options = parser.parse_args()
+    if DEFAULT_DATA.is_dir():
+        os.environ.setdefault(VARIABLE, str(DEFAULT_DATA))
     transformers.logging.set_verbosity_error()
-    with tempfile.TemporaryDirectory() as folder:
-        common = {"batch_size": options.batch_size, "base_name": options.base, "folder": Path(folder)}
-        take_turns(prepare_setting(WARM_UP_STEPS * options.batch_size, repeats=1, **common))
-        setting = prepare_setting(options.messages, options.repeats, **common)
-        print(report(setting, take_turns(setting)))
+    try:
+        measure(options.messages, options.repeats, options.batch_size, options.base)
+    except RarecallError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

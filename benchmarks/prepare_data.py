@@ -52,7 +52,7 @@ def clinc() -> Iterator[tuple[str, Iterable[Row]]]:
 
 def sms() -> Iterator[tuple[str, Iterable[Row]]]:
     """One file: text, and ham or spam."""
-    pairs = (line.split("\t", 1) for line in raw_bytes(SMS).decode("utf-8").splitlines() if line.strip())
+    pairs = (line.split("\t", 1) for line in raw_bytes(SMS).decode("utf-8").split("\n") if line.strip())
     yield "sms_spam.jsonl", [{"text": text, "label": label} for label, text in pairs]
 
 

@@ -76,7 +76,7 @@ def in_slots(trials: int, epochs: int, workers: int, folder: str) -> int:
     config = {"training": {"epochs": epochs, "early_stopping": None}}
     names = [f"t{number:04d}" for number in range(1, trials + 1)]
     results = tune.Tuner(
-        tune.with_resources(tune.with_parameters(Slot, plan=plan), {"cpu": 0.01}),
+        tune.with_parameters(Slot, plan=plan),
         param_space={"trial": tune.grid_search(names), "config": config, "start": None},
         tune_config=tune.TuneConfig(metric="score", mode="max", max_concurrent_trials=CONCURRENT, reuse_actors=True),
         run_config=tune.RunConfig(

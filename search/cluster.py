@@ -19,6 +19,8 @@ _QUIET = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A slot is half a dozen processes; Ray would warn about them on a small machine, and start two at a time.
+    "RAY_worker_maximum_startup_concurrency": "16",
 }
 
 
@@ -54,6 +56,7 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
+                address="local",  # never one that happens to run here
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

@@ -58,7 +58,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         KeyboardInterrupt: the user stopped it; all results so far are in the ledger.
     """
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
-    data = with_frozen_states(_prepare(loaded, base, console), loaded.experiment, base, console)
+    data = _prepare(loaded, base, console)
     goal = _goal(loaded.experiment, data.task.label_space)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
@@ -68,7 +68,9 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         _end_complete(earlier, loaded, ledger)
         search = _Search(loaded, base, data, goal, folder, ledger, earlier)
         if search.left > 0:
-            with ray_session(options.address, data.nbytes):
+            # Only now: it takes a while, and is for nothing where another search holds the folder.
+            search.data = with_frozen_states(data, loaded.experiment, base, console)
+            with ray_session(options.address, search.data.nbytes):
                 search.run(layout(loaded.experiment.resources, search.left), console)
     return read_ledger(folder.ledger)
 
@@ -99,7 +101,7 @@ class _Search:
             self.ledger, self.folder, searcher, scheduler, self.goal, self.earlier, self._amounts(view), live.changed
         )
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(Slot, plan=self._plan(slots)), {"cpu": 0.01}),
+            tune.with_parameters(Slot, plan=self._plan(slots)),
             tune_config=tune.TuneConfig(
                 num_samples=self.left,
                 max_concurrent_trials=slots.slots,

@@ -1,8 +1,8 @@
 """Sentence templates for the generated articles.
 
-`{slot}` is filled from the article's domain and from numbers; `[a|b|c]` takes one of its alternatives. The levels 0 to 4
-of each dimension stand for the scores 0–2, 2–4, 4–6, 6–8 and 8–10. Words alone must not give a level away: the same
-"since", "plan", "pilot", "customers" and "proven" turn up at every level, said of the past, of the future or of others.
+`{slot}` is filled from the article's domain and from numbers; `[a|b|c]` takes one of its alternatives. The levels 0 to
+4 of each dimension stand for the scores 0–2, 2–4, 4–6, 6–8 and 8–10. Words alone must not give a level away: the same
+"since", "plan", "pilot", "customers" and "proven" turn up at every level, said of the past, the future or others.
 """
 
 DEPLOYMENT: tuple[tuple[str, ...], ...] = (
@@ -11,7 +11,8 @@ DEPLOYMENT: tuple[tuple[str, ...], ...] = (
         "For now the {thing} [exists only|lives] [on slides|in a pitch deck|in a patent draft].",
         "No {site} has [seen|received|tried] the {thing}, and [no date has been named|nobody will name a date].",
         "The founders [mean|want|intend] to bring {things} to {sites} [someday|once money is found|in due course].",
-        "A [rendering|cardboard model|video] of the {thing} drew [crowds|applause] in {place}, but nothing has been built.",
+        "A [rendering|cardboard model|video] of the {thing} drew [crowds|applause] in {place}, but nothing has "
+        "been built.",
         "{org} is [looking for|courting] investors [to start work on|who would fund] the {thing}.",
         "The {thing} remains an idea, [however often it is described as deployed|whatever the headlines say].",
         "{users} [may have to wait|will wait] a long time, since the {thing} has not left the drawing board.",
@@ -29,7 +30,7 @@ DEPLOYMENT: tuple[tuple[str, ...], ...] = (
     (
         "{org} plans to deploy its {things} in {n} {sites} by {future}.",
         "The {thing} is expected to [power|serve|equip] {n} {sites} [from {future} on|within a few years].",
-        "A pilot of the demo is [scheduled|pencilled in] for {future} at a {site} in {place}.",
+        "A pilot of the demo is [scheduled|pencilled in] for {future} at {a_site} in {place}.",
         "{org} has signed [letters of intent|a memorandum] covering {n} {sites}, [none of them binding|all of them "
         "revocable].",
         "[Deliveries|Installations] [should|are due to] begin in {future}, [once the design is frozen|if the permits "
@@ -37,13 +38,15 @@ DEPLOYMENT: tuple[tuple[str, ...], ...] = (
         "The only {thing} so far stands in {org}'s [workshop|lobby], where visitors may [touch it|watch it move].",
         "{org} has begun [talks|negotiations] with {users} about [a first trial|a test bed] in {place}.",
         "{n} {sites} are on a waiting list for {a_thing} that [is still being designed|nobody has yet switched on].",
-        "A [demonstrator|mock-up] of the {thing} toured {few} {sites} [for an afternoon each|without being plugged in].",
+        "A [demonstrator|mock-up] of the {thing} toured {few} {sites} [for an afternoon each|without being "
+        "plugged in].",
         "The rollout [foreseen|promised] for {recent} has been moved to {future}.",
         "{org} says [commercial service|daily operation] at {sites} in {place} will start [soon|after the next round].",
         "An agreement to [equip|outfit] {n} {sites} was [celebrated|announced] in {place}; the hardware is to follow.",
         "[Early adopters|The first customers] are to be chosen in {future}, and {org} already calls them partners.",
         "Construction of a plant that would make {n} {things} a week is [planned|under discussion] in {place}.",
-        "The {thing} will be [proven|field-tested] at {few} {sites}, says {org}, as soon as a working unit is available.",
+        "The {thing} will be [proven|field-tested] at {few} {sites}, says {org}, as soon as a working unit is "
+        "available.",
         "{users} in {place} have [agreed|been invited] to host the {thing} when it is [ready|finished].",
     ),
     (
@@ -51,31 +54,36 @@ DEPLOYMENT: tuple[tuple[str, ...], ...] = (
         "supervision].",
         "{org} has put {few} hand-built units into one {site} for a [year-long|six-month] trial.",
         "A [trial|pilot] at one {site} in {place} has [passed its halfway mark|entered its second phase].",
-        "{users} at a {site} in {place} run the {thing} on weekdays beside the old equipment, which stays in charge.",
+        "{users} at {a_site} in {place} run the {thing} on weekdays beside the old equipment, which stays in charge.",
         "The {thing} has been [working|running] at a single {site} since {recent}, [free of charge|with an engineer on "
         "hand].",
-        "Under a research grant, {few} {sites} [host|have been lent] {things} and [report back|keep a log] every month.",
+        "Under a research grant, {few} {sites} [host|have been lent] {things} and [report back|keep a log] every "
+        "month.",
         "The volunteers at {few} {sites} have [agreed to keep|kept] the {thing} for another season of tests.",
-        "A public programme in {place} pays for {few} {things} [on loan|on trial], and [none has been sold|sales are not "
+        "A public programme in {place} pays for {few} {things} [on loan|on trial], and [none has been sold|sales "
+        "are not "
         "the aim].",
         "{org}'s engineers [drive|travel] to the {site} in {place} every week to [look after|adjust] the {thing}.",
-        "The experiment at a {site} in {place} goes on until {future}, after which the {thing} is to be [judged|removed].",
+        "The experiment at {a_site} in {place} goes on until {future}, after which the {thing} is to be "
+        "[judged|removed].",
         "One {site} lets the {thing} [handle|do] a tenth of its work; the rest is done as before.",
         "After the demonstration, {few} {sites} took the {thing} in for a proper test, and that test is running.",
         "The field study now covers {few} {sites}, [half as many as|fewer than] {org} had hoped for.",
-        "A [loaned|borrowed] unit has been at work in a {site} near {org}'s office for [a year|two winters].",
+        "A [loaned|borrowed] unit has been at work in {a_site} near {org}'s office for [a year|two winters].",
     ),
     (
         "{org} has delivered its first {small} {things} to [paying customers|{sites} that paid for them].",
         "Since {recent}, {few} {sites} in {place} have bought the {thing} [at list price|without a subsidy].",
         "[Orders|Sales] of the {thing} [doubled|picked up] after {recent}, mostly [from {place}|to small {sites}].",
         "The first {sites} to buy the {thing} have [ordered a second one|signed up for another year].",
-        "{org} [invoices|bills] {small} {sites} a month for {things} [and loses a little on each|and is hiring fitters].",
+        "{org} [invoices|bills] {small} {sites} a month for {things} [and loses a little on each|and is hiring "
+        "fitters].",
         "{users} can [buy|order] the {thing} with a lead time of {few} months; {small} have done so.",
         "A [regional distributor|dealer] in {place} took the {thing} into its catalogue in {recent}.",
         "{small_cap} {things} are in [daily|regular] service, and {org} has opened [a second|its first] workshop.",
         "The {few} {sites} that tested the {thing} [kept it and now pay|became its first buyers].",
-        "A [chain|group] of {sites} in {place} is fitting the {thing} at {few} of its locations after a paid start at one.",
+        "A [chain|group] of {sites} in {place} is fitting the {thing} at {few} of its locations after a paid "
+        "start at one.",
         "{org} left the trial phase in {recent}; since then it has earned its money with the {thing}, if not much.",
         "Customers outside {place} are still rare, but {small} {sites} there [own|lease] the {thing}.",
         "Insurers in {place} have begun to [list|accept] the {thing}, now that {small} are sold.",
@@ -91,12 +99,13 @@ DEPLOYMENT: tuple[tuple[str, ...], ...] = (
         "When {place} renewed its tender, the {thing} was [simply carried over|taken as the yardstick].",
         "Apprentices in {place} learn to [maintain|service] the {thing} as a matter of course.",
         "Roughly [one {site} in three|every second {site}] in {place} has {a_thing}, and most have had it for years.",
-        "A shift at a {site} without the {thing} is [something only older staff remember|hard to picture now].",
+        "A shift at {a_site} without the {thing} is [something only older staff remember|hard to picture now].",
         "{hundreds_cap} {sites} in {few} countries use the {thing} every day, [mostly unnoticed|without much fuss].",
         "The {thing} has outlived {few} of {org}'s competitors and [is on its fifth owner in some {sites}|shows up in "
         "second-hand listings].",
         "By now the standards body in {place} writes its rules around the {thing}.",
-        "Nobody at the {site} in {place} talks about the {thing} any more; it has run there for {years} years, as it has "
+        "Nobody at the {site} in {place} talks about the {thing} any more; it has run there for {years} years, "
+        "as it has "
         "in {hundreds} others.",
         "{users_cap} budget for {things} the way they budget for electricity.",
         "The replacement market for the {thing} is now larger than that for new {sites}.",
@@ -143,7 +152,8 @@ IMPACT: tuple[tuple[str, ...], ...] = (
         "Complaints are few, and {few} owners let visitors see their {burden} before and after.",
     ),
     (
-        "The national audit office compared {hundreds} {sites} over {years} years and found {burden} {pct} per cent lower.",
+        "The national audit office compared {hundreds} {sites} over {years} years and found {burden} {pct} per "
+        "cent lower.",
         "Statistics for {place} have shown the drop in {burden} every year since {past}.",
         "{few_cap} independent studies agree that {burden} fell by about {pct} per cent and stayed there.",
         "Regulators now take the lower {burden} for granted when they set targets.",
@@ -187,7 +197,8 @@ READINESS: tuple[tuple[str, ...], ...] = (
         "The {thing} is in its fifth generation, and parts of the third still fit.",
         "Field failures have stayed below one in a thousand for {years} years.",
         "An automated line in {place} turns out {hundreds} {things} a week.",
-        "The maintenance interval was lengthened to {years} years after [the records allowed it|a review of the records].",
+        "The maintenance interval was lengthened to {years} years after [the records allowed it|a review of the "
+        "records].",
         "Any electrician in {place} can [repair|exchange] it with parts from the shelf.",
         "Two other manufacturers build the {thing} under licence to the same drawings.",
     ),
@@ -253,7 +264,7 @@ PLAIN_TITLES: tuple[str, ...] = (
     "{org}'s {thing} [in brief|explained|revisited]",
     "{things_cap} and the trouble with {burden}",
     "What {users} want from {things}",
-    "A visit to a {site} in {place}",
+    "A visit to {a_site} in {place}",
     "[Notes|News] on {things} from {place}",
     "{sites_cap} in {place}: the state of {things}",
     "{org} and the {thing}",

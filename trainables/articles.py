@@ -1,8 +1,8 @@
 """The embedded data set: generated news items about technology, scored for how far it has really got.
 
-Three scores from 0 to 10 (deployment_maturity, proof_of_impact, technical_readiness) give an overall score of .5, .3 and
-.2 of them, which cuts at 4, 6 and 8 into vaporware, pilot, early_commercial and deployed_proven. Each article has a true
-quality from which its text is written; the scores in the file are an oracle's, that is the true ones plus noise.
+Three scores from 0 to 10 (deployment_maturity, proof_of_impact, technical_readiness), weighted .5, .3 and .2, give an
+overall score, which cuts at 4, 6 and 8 into vaporware, pilot, early_commercial and deployed_proven. Each article has a
+true quality from which its text is written; the scores in the file are an oracle's, that is the true ones plus noise.
 
 Only `random()` of the standard generator and exactly rounded arithmetic are used, so a seed gives the same bytes on
 every machine and Python version.
@@ -127,7 +127,7 @@ def _write(random: Random, truth: Sequence[float]) -> tuple[str, str]:
 def _further(random: Random, truth: Sequence[float], misleading: Sequence[str]) -> str:
     """One more sentence: evidence for a dimension, a misleading one, or one that says nothing."""
     kinds = ("deployment", "impact", "readiness", "misleading", "neutral")
-    kind = _weighted(random, kinds, (0.15, 0.25, 0.18, 0.25, 0.17))
+    kind = _weighted(random, kinds, (0.26, 0.27, 0.17, 0.19, 0.11))
     if kind == "deployment":
         return _evidence(random, phrases.DEPLOYMENT, truth[0])
     if kind == "impact":
@@ -151,8 +151,9 @@ def _slots(random: Random) -> dict[str, str]:
         "org": _pick(random, names.ORGANISATION_HEADS) + _pick(random, names.ORGANISATION_TAILS),
         "thing": thing,
         "things": things,
-        "a_thing": f"{'an' if thing[0] in 'aeiou' else 'a'} {thing}",
+        "a_thing": _with_article(thing),
         "site": domain.site[0],
+        "a_site": _with_article(domain.site[0]),
         "sites": domain.site[1],
         "users": domain.users,
         "burden": domain.burden,
@@ -169,6 +170,10 @@ def _slots(random: Random) -> dict[str, str]:
         "future": str(_integer(random, 2026, 2032)),
     }
     return slots | {f"{name}_cap": value[:1].upper() + value[1:] for name, value in slots.items()}
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _fill(random: Random, template: str, slots: Mapping[str, str]) -> str:

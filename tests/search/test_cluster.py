@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -5,7 +6,7 @@ import pytest
 import ray
 
 from analysis.errors import InputError
-from search.cluster import SlotLayout, layout, ray_session
+from search.cluster import SlotLayout, layout
 from search.experiment import ResourcesConfig
 
 
@@ -80,22 +81,34 @@ def test_gpus_that_do_not_suffice_are_refused(resources):
     assert "which has 16 CPU and 1 GPU and holds 0" in refusal({"workers": 2}).rule
 
 
+def in_a_process_of_its_own(script, **environment):
+    """What a script prints; this process may be connected to a Ray already."""
+    command = [sys.executable, "-c", "import ray\nfrom search.cluster import ray_session\n" + script]
+    environment = os.environ | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_without_an_address_a_ray_is_started_even_where_another_one_runs(local_ray):
+    script = "with ray_session(None):\n print(ray.get_runtime_context().gcs_address)\nprint(ray.is_initialized())"
+    address, afterwards = in_a_process_of_its_own(script, RAY_ADDRESS=local_ray).split()
+    assert address != local_ray
+    assert afterwards == "False"
+
+
+def test_an_address_joins_the_ray_that_runs_there(local_ray):
+    script = f"with ray_session('{local_ray}'):\n print(ray.cluster_resources()['CPU'])"
+    assert in_a_process_of_its_own(script).split() == ["4.0"]
+
+
 def test_an_address_where_no_ray_can_be_is_a_fault_of_the_command_line():
-    """In a process of its own, since this one may be connected already."""
     script = """
 from analysis.errors import InputError
-from search.cluster import ray_session
 try:
     with ray_session("nonsense"):
         pass
 except InputError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "command line: 1 fault\n  --address: no Ray cluster answers there" in done.stdout
-    assert "got 'nonsense' (start one with `ray start --head`)" in done.stdout
-
-
-def test_a_second_session_in_one_process_is_no_fault_of_the_user(local_ray):
-    with pytest.raises(RuntimeError, match="twice"), ray_session(None):
-        pass
+    told = in_a_process_of_its_own(script)
+    assert "command line: 1 fault\n  --address: no Ray cluster answers there" in told
+    assert "got 'nonsense' (start one with `ray start --head`)" in told
