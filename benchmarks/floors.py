@@ -1,4 +1,4 @@
-"""What a fine-tuned model has to beat, on an experiment's own splits: the majority guess, and TF-IDF with a linear model.
+"""What a fine-tuned model has to beat, on an experiment's own splits: majority guess, and TF-IDF with a linear model.
 
     python benchmarks/floors.py experiments/davidson_tiers.yaml [--all-rows] [--json]
 
