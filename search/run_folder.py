@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import RunError
+from analysis.ledger import LEDGER_NAME, Ledger
 from search.yaml_file import write_yaml
 
 EXPERIMENT_FILE = "experiment.yaml"
-LEDGER_FILE = "ledger.jsonl"
 TUNE_FOLDER = ".tune"
 
 
@@ -22,7 +22,7 @@ class RunFolder:
 
     @property
     def ledger(self) -> Path:
-        return self.path / LEDGER_FILE
+        return self.path / LEDGER_NAME
 
     @property
     def experiment(self) -> Path:
@@ -64,6 +64,7 @@ def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) ->
     if started and not resume and not overwrite:
         raise RunError(f"{path}: a run is there already; --resume goes on with it, --overwrite deletes it")
     if started and overwrite:
+        Ledger(folder.ledger).close()  # refused while another search holds it
         shutil.rmtree(path)
     if not resume:
         folder.write_experiment(tree)
@@ -78,5 +79,5 @@ def find_run(path: Path) -> RunFolder:
     """
     folder = RunFolder(path)
     if not folder.ledger.is_file():
-        raise RunError(f"{path}: is not a run folder (no {LEDGER_FILE}); `rarecall tune EXPERIMENT` makes one")
+        raise RunError(f"{path}: is not a run folder (no {LEDGER_NAME}); `rarecall tune EXPERIMENT` makes one")
     return folder
