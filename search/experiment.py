@@ -83,7 +83,7 @@ class LoadedExperiment:
 
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
-        single = {key: None for key in self.experiment.full_space()}
+        single = dict.fromkeys([*self.experiment.space, *self.experiment.full_space()])
         tree = with_values(
             self.tree, {"name": f"{self.experiment.name}-train", "search": {"trials": 1, "stop_early": None}}
         )

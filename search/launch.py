@@ -97,8 +97,17 @@ class _Search:
         searcher, scheduler = self._searcher(), self._scheduler()
         view = self._view(slots)
         live = LiveView(view, console)
+        budget = self.loaded.experiment.search.time_budget
         recorder = Recorder(
-            self.ledger, self.folder, searcher, scheduler, self.goal, self.earlier, self._amounts(view), live.changed
+            self.ledger,
+            self.folder,
+            searcher,
+            scheduler,
+            self.goal,
+            self.earlier,
+            self._amounts(view),
+            live.changed,
+            deadline=None if budget is None else time.monotonic() + budget,
         )
         tuner = tune.Tuner(
             tune.with_parameters(Slot, plan=self._plan(slots)),
@@ -108,7 +117,7 @@ class _Search:
                 search_alg=searcher,
                 scheduler=scheduler,
                 reuse_actors=True,
-                time_budget_s=self.loaded.experiment.search.time_budget,
+                time_budget_s=budget,
             ),
             run_config=tune.RunConfig(
                 name=f"session-{int(time.time())}",

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -15,6 +16,7 @@ from analysis.run import EndRow, EndStatus, EpochRow, TrialRecord
 from search.run_folder import RunFolder
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
+from trainables.slot import SlotDiedError
 
 
 class Recorder(tune.Callback):
@@ -22,7 +24,7 @@ class Recorder(tune.Callback):
 
     records: all trials known so far, by name, earlier sessions included; this is what the live view shows.
     amounts: a trial's name and configuration to its counts and weights per class.
-    changed: called after each change.
+    changed: called after each change. deadline: on the monotonic clock, None without a time budget.
     """
 
     def __init__(
@@ -35,11 +37,12 @@ class Recorder(tune.Callback):
         records: dict[str, TrialRecord],
         amounts: Callable[[str, dict[str, Any]], dict[str, dict[str, float]]],
         changed: Callable[[str], None],
+        deadline: float | None = None,
     ) -> None:
         self.records = records
         self._amounts = amounts
         self._ledger, self._folder, self._searcher, self._scheduler = ledger, folder, searcher, scheduler
-        self._goal, self._changed = goal, changed
+        self._goal, self._changed, self._deadline = goal, changed, deadline
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         name = trial.config["trial"]
@@ -87,18 +90,21 @@ class Recorder(tune.Callback):
             return "stopped", self._scheduler.reasons[trial.trial_id]
         return "completed", "" if row["last"] else f"no better epoch in a while, ended after epoch {row['epoch']}"
 
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Also called for trials that something else than their results ended: the time budget."""
-        record = self.records[trial.config["trial"]]
-        if record.end is None and record.epochs:
-            self._end(trial, record, "stopped", "the time budget was used up")
-            self._changed(record.trial)
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        """Tune tells nothing of the trials that it gives up when the time budget is used up."""
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return
+        for trial in trials:
+            record = self.records.get(trial.config["trial"])
+            if record is not None and record.end is None and record.epochs:
+                self._end(trial, record, "stopped", "the time budget was used up")
+                self._changed(record.trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         record = self.records[trial.config["trial"]]
         if record.end is None:
-            error = trial.get_error()
-            self._end(trial, record, "failed", str(error).strip().splitlines()[-1] if error else "no reason given")
+            reason = _last_line(trial.error_file)
+            self._end(trial, record, "failed", reason)
             self._changed(record.trial)
 
     def _end(self, trial: Trial, record: TrialRecord, status: EndStatus, reason: str) -> None:
@@ -109,3 +115,11 @@ class Recorder(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks for a restore that rarecall never does; the open ledger must stay out of it."""
         return {}
+
+
+def _last_line(error_file: str | None) -> str:
+    """What a slot or its process died of, from the traceback that Ray Tune wrote; its storage has that only later."""
+    if error_file is None or not Path(error_file).is_file():
+        return "no reason given"
+    last = Path(error_file).read_text(encoding="utf-8").strip().splitlines()[-1]
+    return last.removeprefix(f"{SlotDiedError.__module__}.{SlotDiedError.__qualname__}: ")

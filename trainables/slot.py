@@ -199,11 +199,23 @@ class _WorkerGroup:
                 result: dict[str, Any] = ray.get(reply)
                 return result
             if not self._thread.is_alive():
-                raise SlotDiedError(f"the worker group ended: {self._failure or 'no reason given'}")
+                raise SlotDiedError(f"the worker group ended: {_reason(self._failure)}")
 
     def stop(self) -> None:
         self.send("stop")
         self._thread.join(STOP_SECONDS)
+
+
+def _reason(failure: BaseException | None) -> str:
+    """What befell each worker that failed, on one line and without Ray's advice."""
+    if not isinstance(failure, ray.train.WorkerGroupError):
+        return str(failure or "no reason given").splitlines()[0]
+    told = []
+    for rank, error in sorted(failure.worker_failures.items()):
+        # Of a worker that is gone, why its health check failed; of one that raised, the last line of the traceback.
+        gone = getattr(error, "health_check_failure", None)
+        told.append(f"rank {rank}: {str(gone).splitlines()[0] if gone else str(error).strip().splitlines()[-1]}")
+    return "; ".join(told)
 
 
 def serve_trials(config: dict[str, Any]) -> None:

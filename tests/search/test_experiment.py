@@ -161,3 +161,8 @@ def test_a_base_model_in_a_folder_beside_the_experiment_is_found_from_anywhere(w
     loaded = load_experiment(write({"model": {"base": "my-model", "max_length": 32}}))
     assert loaded.tree_for_run()["model"] == {"base": str(tmp_path / "my-model"), "max_length": 32}
     assert load_experiment(write({"model": {"base": "minilm"}})).tree_for_run()["model"] == {"base": "minilm"}
+
+
+def test_without_search_stays_without_what_the_space_had_lost(write):
+    loaded = load_experiment(write({"space": {"training.loss.gamma": None, "training.warmup": {"choices": [0, 0.1]}}}))
+    assert loaded.without_search().experiment.full_space() == {}

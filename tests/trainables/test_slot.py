@@ -1,80 +1,22 @@
 """Slots with real workers, in trials that do next to nothing and in one that trains."""
 
 import json
-import os
-import signal
-import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 import ray
-from ray import cloudpickle, tune
+from ray import tune
 
-from analysis.predictions import LabelSpace, Predictions
 from analysis.predictions_file import read_predictions
+from tests.idle_session import LABELS, IdleSession, idle_config
 from trainables.config import TrialConfig
-from trainables.loop import EpochResult
 from trainables.models import load_tokenizer
 from trainables.prepare import prepare
 from trainables.session import TrainingSession
 from trainables.slot import Slot, SlotPlan
 from trainables.worker import Worker
-
-# Workers cannot import a test module.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-LABELS = LabelSpace(classes=("common", "rare"), minority=("rare",))
-EPOCHS = 3
-
-
-class IdleSession:
-    """Stands in for training: every epoch says which process ran it and after which epoch its trial had begun.
-
-    accidents: by (trial, epoch), what happens in the middle of that epoch the first time it runs.
-    """
-
-    def __init__(self, folder, accidents=None):
-        self.folder, self.accidents = Path(folder), accidents or {}
-
-    def __call__(self, data, worker):
-        def run_trial(config, start):
-            first = 0 if start is None else start.epoch
-            if start is not None:
-                assert json.loads((start.folder / "state.json").read_text())["epoch"] == start.epoch
-            for epoch in range(first + 1, config["training"]["epochs"] + 1):
-                together = worker.total(1.0)
-                self.have_accident(config["name"], epoch, worker)
-                yield idle_result(config, epoch, {"first": first, "workers": together, "pid": os.getpid()})
-
-        return run_trial
-
-    def have_accident(self, trial, epoch, worker):
-        accident = self.accidents.get((trial, epoch))
-        marker = self.folder / f"{trial}-{epoch}"
-        if accident is None or worker.rank != worker.size - 1 or marker.exists():
-            return
-        marker.touch()
-        if accident == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise ArithmeticError(accident)
-
-
-def idle_result(config, epoch, metrics):
-    rows = np.arange(4)
-    return EpochResult(
-        epoch=epoch,
-        metrics={"minority_recall": config.get("recalls", [0.5] * EPOCHS)[epoch - 1], **metrics},
-        confusion=[[2, 0], [0, 2]],
-        predictions=Predictions(rows, rows % 2, rows % 2, probabilities=np.full((4, 2), 0.5)),
-        train_loss=0.1,
-        seconds=0.0,
-        peak_memory_mb=0.0,
-        diverged=epoch == config.get("diverges"),
-        save=lambda folder: (folder / "state.json").write_text(json.dumps({"epoch": epoch})) and None,
-    )
 
 
 class Rows(tune.Callback):
@@ -87,10 +29,6 @@ class Rows(tune.Callback):
         self.by_trial[trial.config["trial"]].append(json.loads(result["row"]))
 
 
-def idle_config(name, early_stopping=None, **more):
-    return {"name": name, "training": {"epochs": EPOCHS, "early_stopping": early_stopping}, **more}
-
-
 def run_trials(session, configs, folder, slots=2, retries=2, starts=None, data=None, **plan):
     """Every configuration as one trial; gives the rows by trial and Tune's own results."""
     rows = Rows()
@@ -98,7 +36,7 @@ def run_trials(session, configs, folder, slots=2, retries=2, starts=None, data=N
     plan = SlotPlan(work=work, labels=plan.pop("labels", LABELS), run_folder=str(folder), **plan)
     trials = [{"trial": name, "config": config, "start": (starts or {}).get(name)} for name, config in configs.items()]
     results = tune.Tuner(
-        tune.with_resources(tune.with_parameters(Slot, plan=plan), {"cpu": 0.01}),
+        tune.with_parameters(Slot, plan=plan),
         param_space=tune.grid_search(trials),
         tune_config=tune.TuneConfig(metric="score", mode="max", max_concurrent_trials=slots, reuse_actors=True),
         run_config=tune.RunConfig(
