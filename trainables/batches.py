@@ -9,12 +9,12 @@ from torch import Tensor
 
 from analysis.predictions import IntArray
 
-# Rows are sorted by length within chunks of this many batches: enough for little padding …
+# Rows are sorted by length within chunks of this many batches, enough for little padding.
 CHUNK_BATCHES = 50
-# … but, given the batches for it, an epoch has this many chunks, or few rows would meet the same others every time.
-MIN_CHUNKS = 4
-# Repeated rows are sorted by length · U(1 ± JITTER); sorted exactly, the copies of a row would share a batch.
-JITTER = 0.1
+# Sorted by length · U(1 ± JITTER): sorted exactly, rows would meet the same others in every epoch …
+JITTER = 0.05
+# … and copies of a row would share a batch.
+REPEATED_JITTER = 0.1
 
 
 class Tokens(Protocol):
@@ -30,8 +30,8 @@ def plan_epoch(index: IntArray, lengths: IntArray, batch_size: int, seed: int, e
     """The batches of one epoch: every entry of `index` [m] in exactly one of ceil(m / batch_size) batches.
 
     lengths: [n] tokens of each row of the split, by row. Rows of like length are put together, so that little is
-    padded: shuffled, sorted by length inside chunks of many batches, cut, and the batches shuffled. Only one batch may
-    have fewer than `batch_size` rows. The plan depends on (seed, epoch) and not on the number of workers.
+    padded: shuffled, sorted by about their length inside chunks of many batches, cut, and the batches shuffled. One
+    batch at most has fewer than `batch_size` rows. The plan depends on (seed, epoch), not on the number of workers.
 
     >>> plan = plan_epoch(np.arange(10), lengths=np.arange(10) + 5, batch_size=4, seed=0, epoch=1)
     >>> sorted(len(batch) for batch in plan), sorted(np.concatenate(plan).tolist())
@@ -45,10 +45,10 @@ def plan_epoch(index: IntArray, lengths: IntArray, batch_size: int, seed: int, e
     generator = np.random.default_rng((seed, epoch, 1))
     shuffled = generator.permutation(index)
     batches = -(-len(index) // batch_size)
-    chunk_rows = batch_size * max(1, min(CHUNK_BATCHES, batches // MIN_CHUNKS))
-    chunk = np.arange(len(shuffled)) // chunk_rows
+    chunk = np.arange(len(shuffled)) // (batch_size * CHUNK_BATCHES)
     repeated = np.bincount(shuffled, minlength=1)[shuffled] > 1
-    sort_length = lengths[shuffled] * (1 + JITTER * repeated * generator.uniform(-1, 1, len(shuffled)))
+    jitter = np.where(repeated, REPEATED_JITTER, JITTER) * generator.uniform(-1, 1, len(shuffled))
+    sort_length = lengths[shuffled] * (1 + jitter)
     ordered = shuffled[np.lexsort((sort_length, chunk))]
     return [ordered[start * batch_size : (start + 1) * batch_size] for start in generator.permutation(batches)]
 

@@ -79,7 +79,7 @@ def test_copies_of_a_row_are_spread_over_the_batches(monkeypatch):
         return sum(len(batch) - len(np.unique(batch)) for batch in plan_epoch(index, lengths, 16, seed=0, epoch=1))
 
     spread = copies_in_one_batch()
-    monkeypatch.setattr(batches, "JITTER", 0.0)
+    monkeypatch.setattr(batches, "REPEATED_JITTER", 0.0)
     assert spread < 0.6 * copies_in_one_batch()
 
 
