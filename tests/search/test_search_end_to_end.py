@@ -261,6 +261,12 @@ def test_an_export_that_does_not_predict_the_same_is_refused_and_removed(copied)
     assert not (copied / "exported-2").exists()
 
 
+# What runs in the background of a shell ignores Ctrl-C, and hands that on; a search in a terminal does not.
+HEARING_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Search:
     """A search in a session of its own, so that it and its Ray can be stopped without touching anything else."""
 
@@ -268,7 +274,7 @@ class Search:
         self.ledger = folder / "runs" / "tiny" / "ledger.jsonl"
         self.output = (folder / "output.txt").open("w+")
         self.process = subprocess.Popen(
-            [COMMAND, "tune", "experiment.yaml", *arguments],
+            [sys.executable, "-c", HEARING_CTRL_C, COMMAND, "tune", "experiment.yaml", *arguments],
             cwd=folder,
             stdout=self.output,
             stderr=subprocess.STDOUT,
