@@ -6,14 +6,24 @@ and targets gives [batch] losses, neither weighted nor averaged. Importing this 
 
 # Imported for their registrations as much as for the names.
 from losses.classification import FocalCrossEntropy
+from losses.facts import LabelFacts
+from losses.imbalance import LogitAdjusted, MarginCrossEntropy
+from losses.multilabel import FocalBinaryCrossEntropy
+from losses.ordinal import ConditionalOrdinal, CumulativeLink
 from losses.registry import Loss, Target, build, check, names, register
 from losses.regression import FocalSquaredError, Huber
 
 __all__ = [
+    "ConditionalOrdinal",
+    "CumulativeLink",
+    "FocalBinaryCrossEntropy",
     "FocalCrossEntropy",
     "FocalSquaredError",
     "Huber",
+    "LabelFacts",
+    "LogitAdjusted",
     "Loss",
+    "MarginCrossEntropy",
     "Target",
     "build",
     "check",

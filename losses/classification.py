@@ -1,11 +1,12 @@
 """Losses for classes: outputs [batch, classes] are logits, targets [batch] are class indices."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from losses.checks import require_at_least_0, require_below_1, require_index_targets
+from losses.focus import focal
 from losses.precision import at_least_single
 from losses.registry import register
 
@@ -25,7 +26,7 @@ class FocalCrossEntropy:
     Two classes with logits log 3 and 0 have probabilities 3/4 and 1/4; for the first, with gamma 2, that makes
     (1/4)² · -log(3/4) = 0.0625 · 0.28768 = 0.01798:
 
-    >>> logits = torch.tensor([[math.log(3), 0.0]])
+    >>> logits = torch.log(torch.tensor([[3.0, 1.0]]))
     >>> print(f"{FocalCrossEntropy(gamma=2.0)(logits, torch.tensor([0])).item():.5f}")
     0.01798
     """
@@ -34,10 +35,8 @@ class FocalCrossEntropy:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma < math.inf:
-            raise ValueError(f"gamma must be finite and at least 0, got {self.gamma!r}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and below 1, got {self.label_smoothing!r}")
+        require_at_least_0(gamma=self.gamma)
+        require_below_1(label_smoothing=self.label_smoothing)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Row losses [batch] from logits [batch, classes] and class indices int64 [batch].
@@ -47,22 +46,9 @@ class FocalCrossEntropy:
         Raises:
             ValueError: the shapes do not fit together.
         """
-        _require_shapes(outputs, targets)
+        require_index_targets(outputs, targets, "classes")
         log_p = torch.log_softmax(at_least_single(outputs), dim=1)
-        true = self._modulated(log_p.gather(1, targets[:, None])).squeeze(1)
+        true = focal(log_p.gather(1, targets[:, None]), self.gamma).squeeze(1)
         if self.label_smoothing == 0:
             return true
-        return (1 - self.label_smoothing) * true + self.label_smoothing * self._modulated(log_p).mean(1)
-
-    def _modulated(self, log_p: Tensor) -> Tensor:
-        # Where p is 1, the derivative of (1 - p)^gamma is infinite for gamma < 1, and infinity times the zero of log p
-        # would be nan. Held just below 1, it is a finite number times zero.
-        below_one = log_p.clamp(max=-torch.finfo(log_p.dtype).eps)
-        return -((-torch.expm1(below_one)) ** self.gamma) * log_p
-
-
-def _require_shapes(outputs: Tensor, targets: Tensor) -> None:
-    if outputs.ndim != 2 or targets.shape != outputs.shape[:1]:
-        raise ValueError(
-            f"outputs must be [batch, classes] and targets [batch], got {list(outputs.shape)} and {list(targets.shape)}"
-        )
+        return (1 - self.label_smoothing) * true + self.label_smoothing * focal(log_p, self.gamma).mean(1)

@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from torch import Tensor
 
-Target = Literal["classes", "scores"]
+from losses.facts import LabelFacts
+
+Target = Literal["classes", "scores", "labels", "corn", "cumulative"]
 
 
 class Loss(Protocol):
@@ -16,9 +18,21 @@ class Loss(Protocol):
 
     For `classes`: outputs [batch, classes] logits, targets int64 [batch].
     For `scores`: outputs [batch, dimensions], targets float [batch, dimensions], both on the scale 0 to 1.
+    For `labels`: outputs [batch, labels] logits, targets float [batch, labels] of 0 and 1.
+    For `corn`: outputs [batch, grades - 1] logits of P(y > j | y >= j), targets int64 [batch].
+    For `cumulative`: outputs [batch, grades - 1], column 0 the logit of P(y > 0), every further one lowering it by its
+    softplus to the logit of P(y > j); targets int64 [batch].
     """
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor: ...
+
+
+@runtime_checkable
+class NeedsFacts(Protocol):
+    """A loss that depends on how often labels come, what they weigh, or which go together."""
+
+    def for_labels(self, facts: LabelFacts) -> Loss:
+        """The loss for labels of which these facts hold."""
 
 
 LossClass = TypeVar("LossClass", bound=Callable[..., Loss])
@@ -59,14 +73,20 @@ class Registry:
         _require_target(target)
         return tuple(sorted(name for name, owner in self._target_of.items() if owner == target))
 
-    def build(self, name: str | None, target: Target, parameters: Mapping[str, float]) -> Loss:
+    def build(
+        self, name: str | None, target: Target, parameters: Mapping[str, float], facts: LabelFacts | None = None
+    ) -> Loss:
         """The loss `name`, or the target's default for None, with `parameters`; those not given keep their defaults.
+
+        facts: of the labels it is used on, for the losses that depend on them. One that cannot do without tells so
+        when it is called.
 
         Raises:
             ValueError: as `check` does.
         """
         self.check(name, target, parameters)
-        return self._losses[self._resolve(name, target)](**parameters)
+        loss = self._losses[self._resolve(name, target)](**parameters)
+        return loss.for_labels(facts) if facts is not None and isinstance(loss, NeedsFacts) else loss
 
     def check(self, name: str | None, target: Target, parameters: Mapping[str, float]) -> None:
         """Accept a choice, or raise a ValueError with all its faults: what is wrong, what is allowed, what is near."""

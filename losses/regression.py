@@ -1,12 +1,12 @@
 """Losses for scores: outputs and targets are [batch, dimensions], both on the scale 0 to 1."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from losses.checks import require_above_0, require_at_least_0, require_same_shape
 from losses.precision import at_least_single
 from losses.registry import register
 
@@ -32,10 +32,8 @@ class FocalSquaredError:
     beta: float = 20.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma < math.inf:
-            raise ValueError(f"gamma must be finite and at least 0, got {self.gamma!r}")
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta must be finite and above 0, got {self.beta!r}")
+        require_at_least_0(gamma=self.gamma)
+        require_above_0(beta=self.beta)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Row losses [batch] from outputs and targets, both float [batch, dimensions].
@@ -71,8 +69,7 @@ class Huber:
     delta: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.delta < math.inf:
-            raise ValueError(f"delta must be finite and above 0, got {self.delta!r}")
+        require_above_0(delta=self.delta)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Row losses [batch] from outputs and targets, both float [batch, dimensions].
@@ -87,10 +84,7 @@ class Huber:
 
 
 def _comparable(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the precision to compute in; [batch] beside [batch, 1] would broadcast to [batch, batch] in silence."""
-    if outputs.ndim != 2 or targets.shape != outputs.shape:
-        raise ValueError(
-            f"outputs and targets must both be [batch, dimensions], got {list(outputs.shape)} and {list(targets.shape)}"
-        )
+    """Both in the precision to compute in."""
+    require_same_shape(outputs, targets, "dimensions")
     outputs = at_least_single(outputs)
     return outputs, targets.to(outputs.dtype)

@@ -30,11 +30,27 @@ def registry() -> Registry:
 def test_the_defaults_are_the_focal_losses_without_focus():
     assert losses.build(None, "classes", {}) == losses.FocalCrossEntropy(gamma=0.0, label_smoothing=0.0)
     assert losses.build(None, "scores", {}) == losses.FocalSquaredError(gamma=0.0)
+    assert losses.build(None, "corn", {}) == losses.ConditionalOrdinal(gamma=0.0)
+    assert losses.build(None, "cumulative", {}) == losses.CumulativeLink(gamma=0.0)
+
+
+def test_the_default_for_labels_is_that_of_content_moderation():
+    assert losses.build(None, "labels", {}) == losses.FocalBinaryCrossEntropy(gamma=2.0, penalty=0.5)
 
 
 def test_names_are_those_of_the_target():
-    assert losses.names("classes") == ("focal",)
+    assert losses.names("classes") == ("focal", "ldam", "logit_adjusted")
     assert losses.names("scores") == ("focal_squared_error", "huber")
+    assert losses.names("labels") == ("focal_bce",)
+    assert losses.names("corn") == ("corn",)
+    assert losses.names("cumulative") == ("cumulative_link",)
+
+
+def test_facts_reach_the_losses_that_need_them_and_no_others():
+    facts = losses.LabelFacts(counts=(9.0, 1.0))
+    adjusted = losses.build("logit_adjusted", "classes", {"tau": 0.5}, facts)
+    assert adjusted == losses.LogitAdjusted(tau=0.5).for_labels(facts)
+    assert losses.build("focal", "classes", {"gamma": 2.0}, facts) == losses.FocalCrossEntropy(gamma=2.0)
 
 
 def test_build_passes_the_parameters_and_keeps_the_other_defaults():
@@ -93,15 +109,16 @@ def test_only_frozen_dataclasses_with_defaults_are_losses(registry):
 
 
 def test_an_unknown_target_is_refused():
-    with pytest.raises(ValueError, match=r"target must be one of \['classes', 'scores'\], got 'labels'"):
-        losses.names("labels")
+    with pytest.raises(ValueError, match=r"target must be one of \['classes', .*\], got 'boxes'"):
+        losses.names("boxes")
 
 
 def test_an_unknown_loss_is_told_with_what_is_allowed_and_near():
     with pytest.raises(ValueError, match="'focla' for 'classes'") as caught:
         losses.check("focla", "classes", {})
     assert str(caught.value) == (
-        "no loss is called 'focla' for 'classes': must be one of ['focal'], did you mean 'focal'?"
+        "no loss is called 'focla' for 'classes': must be one of ['focal', 'ldam', 'logit_adjusted'], "
+        "did you mean 'focal'?"
     )
 
 
