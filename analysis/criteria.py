@@ -19,34 +19,61 @@ Status = Literal["met", "missed", "undecided"]
 
 EVERY = "*"
 MINORITY = "minority"
+# At least one of the minority classes, and each of them.
+ANY, ALL = "any", "all"
 # Differences below this are rounding; a strict comparison missed by equality counts as this much.
 TOLERANCE = 1e-9
 
-_GRAMMAR = re.compile(r"(\w+)\s*(?:\[(.*)\])?\s*(>=|<=|==|>|<)\s*([^\s=<>]+)")
+_GRAMMAR = re.compile(r"(\w+)\s*(?:\[(.*)\])?\s*(?:@\s*([^\s\[\]]+=[^<>]*?))?\s*(>=|<=|==|>|<)\s*([^\s=<>]+)")
 _FORM = "a criterion must read `metric[class-or-dimension] op number` with op one of >= > <= < =="
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One line that a trial has to fulfil. selector: a class, a dimension, `*` (each of them) or `minority`."""
+    """One line that a trial has to fulfil.
+
+    selector: a class, a dimension, a group, `*` (each of them), `minority` (the mean over the minority classes), `any`
+    or `all` (at least one or each of the minority classes). part: `column=value` of the part of the data that counts,
+    "" for all of it. minority: the minority classes, which `any` and `all` stand for.
+    """
 
     metric: str
     selector: str | None
     op: Operator
     threshold: float
     text: str
+    part: str = ""
+    minority: tuple[str, ...] = ()
+
+    @property
+    def names_one(self) -> bool:
+        """Whether the criterion speaks about a single value."""
+        return self.selector not in (EVERY, ANY, ALL)
+
+    def keys(self, available: Collection[str]) -> tuple[str, ...]:
+        """The keys of the flat metrics that the criterion is about, out of those available.
+
+        Raises:
+            ValueError: `any` or `all` in a criterion that was parsed without the minority classes.
+        """
+        own = keys(self.metric, self.selector, available, self.part)
+        if self.selector not in (ANY, ALL) or own[0] in available:
+            return own
+        if not self.minority:
+            raise ValueError(f"{self.selector} needs the minority classes, got none when {self.text!r} was parsed")
+        return tuple(keys(self.metric, name, available, self.part)[0] for name in self.minority)
 
     def judge(self, metrics: Mapping[str, float]) -> "Verdict":
         """Hold the metrics of `evaluate` against the criterion.
 
-        With `*` the worst value decides; a value that is missing or NaN leaves the criterion undecided unless another
-        one misses it.
+        With `*` and `all` the worst value decides, with `any` the best one; a value that is missing or NaN leaves the
+        criterion undecided unless another one decides it.
 
         >>> parse("recall[rare] >= 0.40").judge({"recall[rare]": 1 / 3}).status
         'missed'
         """
         known, unknown = [], False
-        for key in keys(self.metric, self.selector, metrics):
+        for key in self.keys(metrics):
             value = metrics.get(key, math.nan)
             if math.isfinite(value):
                 known.append((self._shortfall(value), key, value))
@@ -54,10 +81,12 @@ class Criterion:
                 unknown = True
         if not known:
             return Verdict(self, math.nan, "undecided", 0.0, "")
-        shortfall, key, value = max(known)
-        if shortfall > 0:
-            return Verdict(self, value, "missed", shortfall / self._scale(), key)
-        return Verdict(self, value, "undecided" if unknown else "met", 0.0, key)
+        any_suffices = self.selector == ANY
+        shortfall, key, value = min(known) if any_suffices else max(known)
+        missed = shortfall > 0
+        if unknown and missed == any_suffices:
+            return Verdict(self, value, "undecided", 0.0, key)
+        return Verdict(self, value, "missed" if missed else "met", max(0.0, shortfall) / self.scale, key)
 
     def _shortfall(self, value: float) -> float:
         """How far the value is from meeting the criterion: above 0 when missed, at most 0 when met."""
@@ -69,7 +98,9 @@ class Criterion:
             return short
         return TOLERANCE if self.op in (">", "<") else 0.0
 
-    def _scale(self) -> float:
+    @property
+    def scale(self) -> float:
+        """What a shortfall is divided by to make violations comparable."""
         metric = metric_registry.find(self.metric)
         return 1.0 if metric is None or metric.scale == "share" else max(1.0, abs(self.threshold))
 
@@ -90,8 +121,8 @@ class Verdict:
     key: str
 
 
-def parse(text: str) -> Criterion:
-    """Read one criterion.
+def parse(text: str, minority: Sequence[str] = ()) -> Criterion:
+    """Read one criterion; `any` and `all` speak about the `minority` classes.
 
     Raises:
         ValueError: not of the grammar, no such metric, a selector too many or missing, or a threshold that is not a
@@ -103,27 +134,28 @@ def parse(text: str) -> Criterion:
     match = _GRAMMAR.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{_FORM}, got {text!r} (for example: recall[rare] >= 0.40)")
-    name, selector, op, number = match.groups()
+    name, selector, part, op, number = match.groups()
     selector = selector.strip() if selector is not None else None
     metric = _metric(name)
     _check_form(metric, selector)
     threshold = _threshold(number, metric)
-    return Criterion(name, selector, cast(Operator, op), threshold, text.strip())
+    return Criterion(name, selector, cast(Operator, op), threshold, text.strip(), (part or "").strip(), tuple(minority))
 
 
-def keys(metric: str, selector: str | None, available: Collection[str]) -> tuple[str, ...]:
-    """The keys of the flat metrics that a metric and selector stand for, out of those available.
+def keys(metric: str, selector: str | None, available: Collection[str], part: str = "") -> tuple[str, ...]:
+    """The keys of the flat metrics that metric, selector and part of the data stand for, out of those available.
 
     >>> keys("recall", "*", ("recall[a]", "f1[a]", "recall[b]"))
     ('recall[a]', 'recall[b]')
     """
+    at = f"@{part}" if part else ""
     if selector is None:
-        return (metric,)
+        return (metric + at,)
     if selector == EVERY:
-        return tuple(key for key in available if key.startswith(f"{metric}["))
-    key = f"{metric}[{selector}]"
+        return tuple(key for key in available if key.startswith(f"{metric}[") and key.endswith(f"]{at}"))
+    key = f"{metric}[{selector}]{at}"
     # A class that is itself named `minority` goes before the mean over the minority.
-    return (f"minority_{metric}",) if selector == MINORITY and key not in available else (key,)
+    return (f"minority_{metric}{at}",) if selector == MINORITY and key not in available else (key,)
 
 
 def check(criteria: Sequence[Criterion], labels: LabelSpace) -> None:
@@ -134,9 +166,9 @@ def check(criteria: Sequence[Criterion], labels: LabelSpace) -> None:
             classes or dimensions, a criterion given twice.
     """
     faults = [fault for criterion in criteria if (fault := _misfit(criterion.metric, criterion.selector, labels))]
-    seen: set[tuple[str, str | None, str, float]] = set()
+    seen: set[tuple[str, str | None, str, str, float]] = set()
     for criterion in criteria:
-        identity = (criterion.metric, criterion.selector, criterion.op, criterion.threshold)
+        identity = (criterion.metric, criterion.selector, criterion.part, criterion.op, criterion.threshold)
         if identity in seen:
             faults.append(f"a criterion must be given once, got {criterion.text!r} again")
         seen.add(identity)
@@ -150,22 +182,26 @@ def check_objective(objective: str, labels: LabelSpace) -> None:
     Raises:
         ValueError: no such metric, one that needs another selector, or one that the task lacks.
     """
-    name, selector = split_key(objective)
+    name, selector, _ = split_key(objective)
     _check_form(_metric(name), selector)
-    if selector == EVERY:
+    if selector in (EVERY, ANY, ALL) and selector not in labels.classes:
         raise ValueError(f"the objective must be one number, got {objective!r} (name a class or dimension)")
     if fault := _misfit(name, selector, labels):
         raise ValueError(fault)
 
 
-def split_key(key: str) -> tuple[str, str | None]:
-    """Metric and selector of a key of the flat metrics.
+def split_key(key: str) -> tuple[str, str | None, str]:
+    """Metric, selector and part of the data (as in `Criterion`) of a key of the flat metrics.
 
-    >>> split_key("recall[pilot]"), split_key("accuracy")
-    (('recall', 'pilot'), ('accuracy', None))
+    >>> split_key("recall[pilot]"), split_key("accuracy@script=romaji")
+    (('recall', 'pilot', ''), ('accuracy', None, 'script=romaji'))
     """
-    name, bracket, rest = key.strip().partition("[")
-    return (name, rest.removesuffix("]").strip()) if bracket else (name, None)
+    whole, _, part = key.strip().rpartition("]") if "[" in key else ("", "", key.strip())
+    if not whole:
+        name, _, part = part.partition("@")
+        return name, None, part
+    name, _, selector = whole.partition("[")
+    return name, selector.strip(), part.removeprefix("@")
 
 
 def _metric(name: str) -> Metric:
@@ -179,7 +215,7 @@ def _metric(name: str) -> Metric:
 def _check_form(metric: Metric, selector: str | None) -> None:
     if metric.selector is None and selector is not None:
         raise ValueError(f"{metric.name} takes no selector, got {selector!r} (write {metric.name})")
-    if metric.selector is not None and not selector and not (metric.mean and selector is None):
+    if metric.selector is not None and not selector and not (metric.bare and selector is None):
         raise ValueError(f"{metric.name} must name a {metric.selector}, got none (write {metric.name}[...] or [*])")
 
 
@@ -200,12 +236,14 @@ def _misfit(name: str, selector: str | None, labels: LabelSpace) -> str:
     """What keeps a metric and selector from fitting the task, "" when they fit."""
     metric = _metric(name)
     if not metric.applies(labels):
-        lacks = "a catastrophic rule" if metric.needs == "catastrophic" else "score dimensions"
+        lacks = metric_registry.LACKS[metric.needs]
         return f"{name} needs a task with {lacks}, and this one has none (leave the line out)"
     names = metric.selectors(labels)
     if selector is None or selector == EVERY or selector in names:
         return ""
     if selector == MINORITY and metric_registry.find(f"minority_{name}"):
+        return ""
+    if selector in (ANY, ALL) and metric.selector == "class":
         return ""
     nearest = _nearest(selector, names)
     return f"the {metric.selector} of {name} must be one of {', '.join(names)} or *, got {selector!r}{nearest}"

@@ -139,7 +139,7 @@ def _verdicts(standing: Standing) -> list[str]:
 
 def _told(verdict: Verdict, standing: Standing) -> str:
     """The value of a verdict, for a recall with the rows behind it, such as `33.3 % (1 of 3)`."""
-    name, selector = split_key(verdict.key)
+    name, selector, _ = split_key(verdict.key)
     metrics = standing.best.metrics if standing.best else {}
     if not verdict.key:
         metric = metric_registry.find(verdict.criterion.metric)
@@ -164,7 +164,7 @@ def _distance(verdict: Verdict) -> str:
 
 
 def _values(shown: Sequence[Standing], key: str) -> tuple[str, ...]:
-    name, _ = split_key(key)
+    name, *_ = split_key(key)
     return tuple(_value(name, one.best.metrics.get(key, math.nan) if one.best else math.nan) for one in shown)
 
 

@@ -1,53 +1,34 @@
 """What a set of predictions is worth: every metric, registered beside its definition, computed from one tally.
 
-A metric's key in the result is the grammar of the criteria: `accuracy`, `recall[pilot]`, `mae[progress]`.
+A metric's key in the result is the grammar of the criteria: `accuracy`, `recall[pilot]`, `mae[progress]`, and with a
+part of the data behind it `recall[toxic]@script=romaji`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
-
-from analysis.predictions import FloatArray, IntArray, LabelSpace, Predictions
+from analysis.predictions import BoolArray, FloatArray, LabelSpace, Predictions
+from analysis.tally import Tally, tally
 
 Direction = Literal["max", "min"]
 Scale = Literal["share", "amount"]
-Selector = Literal["class", "dimension"]
-Needs = Literal["classes", "dimensions", "catastrophic"]
+Selector = Literal["class", "dimension", "group"]
+Needs = Literal["classes", "single", "ordered", "dimensions", "probabilities", "catastrophic", "constraints"]
 
+LACKS: dict[Needs, str] = {
+    "single": "one class per row",
+    "ordered": "ordered classes",
+    "dimensions": "score dimensions",
+    "probabilities": "probabilities",
+    "catastrophic": "a catastrophic rule",
+    "constraints": "implications or exclusions",
+}
 
-@dataclass(frozen=True)
-class Tally:
-    """All that metrics are computed from.
-
-    confusion: [classes, classes] counts, rows are the true class. minority: [m] indices of the minority classes.
-    errors: [n, dimensions] predicted minus true score, [n, 0] for a task without scores.
-    catastrophic: number of rows that break the catastrophic rule.
-    """
-
-    confusion: IntArray
-    minority: IntArray
-    errors: FloatArray
-    catastrophic: int
-
-    @property
-    def hits(self) -> FloatArray:
-        """Rows predicted right, by class, [classes]."""
-        return np.asarray(self.confusion.diagonal(), dtype=np.float64)
-
-    @property
-    def support(self) -> FloatArray:
-        """Rows by true class, [classes]."""
-        return np.asarray(self.confusion.sum(axis=1), dtype=np.float64)
-
-    @property
-    def predicted(self) -> FloatArray:
-        """Rows by predicted class, [classes]."""
-        return np.asarray(self.confusion.sum(axis=0), dtype=np.float64)
-
-
+# Nested lists, as `confusion_matrix` gives them.
+Confusion = list[list[int]] | list[list[list[int]]]
 Compute = Callable[[Tally], FloatArray | float]
 ComputeT = TypeVar("ComputeT", bound=Compute)
 
@@ -56,9 +37,10 @@ ComputeT = TypeVar("ComputeT", bound=Compute)
 class Metric:
     """A registered metric.
 
-    direction: which way is better. scale: "share" lies in 0..1, "amount" is a count or a distance on the score scale.
-    selector: what stands in the brackets; then `compute` gives one value per class or dimension.
-    mean: whether the bare name exists as well and is the mean over the selector. needs: what a task must have.
+    direction: which way is better. scale: "share" is at most 1, "amount" is a count or a distance on the score scale.
+    selector: what stands in the brackets; for a class or dimension `compute` gives one value each, for a group of
+    classes it is called with the tally of that group. mean: whether the bare name exists as well and is the mean over
+    the selector; a metric of groups has the bare name always, over all classes. needs: what a task must have.
     """
 
     name: str
@@ -69,14 +51,28 @@ class Metric:
     mean: bool = False
     needs: Needs = "classes"
 
+    @property
+    def bare(self) -> bool:
+        """Whether the name may stand without brackets."""
+        return self.selector in (None, "group") or self.mean
+
     def applies(self, labels: LabelSpace) -> bool:
         """Whether a task with this label space has the metric."""
-        if self.needs == "dimensions":
-            return bool(labels.dimensions)
-        return self.needs == "classes" or labels.catastrophic is not None
+        has: dict[Needs, bool] = {
+            "classes": True,
+            "single": not labels.multilabel,
+            "ordered": labels.ordered,
+            "dimensions": bool(labels.dimensions),
+            "probabilities": not labels.dimensions,
+            "catastrophic": labels.catastrophic is not None,
+            "constraints": bool(labels.implications or labels.exclusions),
+        }
+        return has[self.needs]
 
     def selectors(self, labels: LabelSpace) -> tuple[str, ...]:
         """The names that may stand in the brackets, empty for a metric without selector."""
+        if self.selector == "group":
+            return tuple(name for name, _ in labels.groups)
         if self.selector is None:
             return ()
         return labels.classes if self.selector == "class" else labels.dimensions
@@ -84,7 +80,20 @@ class Metric:
     def keys(self, labels: LabelSpace) -> tuple[str, ...]:
         """The metric's keys in the result of `evaluate`, in order."""
         selected = tuple(f"{self.name}[{name}]" for name in self.selectors(labels))
-        return selected if self.selector and not self.mean else (*selected, self.name)
+        return (*selected, self.name) if self.bare else selected
+
+    def values(self, counted: Tally) -> list[float]:
+        """One value for each of the keys."""
+        if self.selector == "group":
+            parts = [counted.within(members) for members in _members(counted.labels)]
+            return [float(self.compute(part)) for part in (*parts, counted)]
+        values = np.atleast_1d(self.compute(counted))
+        return [*values.tolist(), _mean(values[~np.isnan(values)])] if self.mean else values.tolist()
+
+
+def _members(labels: LabelSpace) -> Iterator["np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+    for _, names in labels.groups:
+        yield np.array([labels.classes.index(name) for name in names], dtype=np.int64)
 
 
 _REGISTRY: dict[str, Metric] = {}
@@ -163,13 +172,20 @@ def support(tally: Tally) -> FloatArray:
     return tally.support
 
 
-@register("macro_f1", "max", "share")
+@register("macro_f1", "max", "share", selector="group")
 def macro_f1(tally: Tally) -> float:
     """Mean F1 over the classes that have rows: a class without rows has no F1 and is left out."""
     return _mean(f1(tally)[tally.support > 0])
 
 
-@register("weighted_f1", "max", "share")
+@register("micro_f1", "max", "share", selector="group")
+def micro_f1(tally: Tally) -> float:
+    """F1 of all decisions counted together; with one class per row that is the accuracy."""
+    total = float(tally.support.sum() + tally.predicted.sum())
+    return 2 * float(tally.hits.sum()) / total if total else float("nan")
+
+
+@register("weighted_f1", "max", "share", selector="group")
 def weighted_f1(tally: Tally) -> float:
     """Mean F1 weighted by the number of rows of each class."""
     total = tally.support.sum()
@@ -178,9 +194,8 @@ def weighted_f1(tally: Tally) -> float:
 
 @register("accuracy", "max", "share")
 def accuracy(tally: Tally) -> float:
-    """Share of rows predicted right; NaN without rows."""
-    total = tally.support.sum()
-    return float(tally.hits.sum() / total) if total else float("nan")
+    """Share of rows predicted right, with all their labels where there may be several; NaN without rows."""
+    return tally.exact / tally.rows if tally.rows else float("nan")
 
 
 @register("minority_recall", "max", "share")
@@ -216,77 +231,118 @@ def rmse(tally: Tally) -> FloatArray:
 @register("catastrophic_failures", "min", "amount", needs="catastrophic")
 def catastrophic_failures(tally: Tally) -> float:
     """Number of rows that are truly below one cut and predicted above another."""
-    return float(tally.catastrophic)
+    rule, predictions = tally.labels.catastrophic, tally.predictions
+    if rule is None or predictions.true_overall is None or predictions.predicted_overall is None:
+        raise ValueError("the catastrophic rule needs true and predicted overall scores, got none")
+    failed = (predictions.true_overall < rule.true_below) & (predictions.predicted_overall > rule.predicted_above)
+    return float(failed.sum())
 
 
-def evaluate(predictions: Predictions, labels: LabelSpace) -> dict[str, float]:
-    """Every metric that the task has, flat, keyed as criteria name them.
+@register("matthews_correlation", "max", "share", needs="single")
+def matthews_correlation(tally: Tally) -> float:
+    """Matthews 1975, for several classes as Gorodkin 2004 has it; 0 where either side holds one class only."""
+    rows, hits = float(tally.rows), float(tally.hits.sum())
+    agreement = hits * rows - float(tally.support @ tally.predicted)
+    spread = (rows**2 - float(tally.support @ tally.support)) * (rows**2 - float(tally.predicted @ tally.predicted))
+    return agreement / math.sqrt(spread) if spread > 0 else 0.0
+
+
+@register("quadratic_weighted_kappa", "max", "share", needs="ordered")
+def quadratic_weighted_kappa(tally: Tally) -> float:
+    """Cohen 1968, with weights (i - j)²; NaN where both sides hold the same one class only."""
+    grade = np.arange(len(tally.support))
+    weights = (grade[:, None] - grade) ** 2
+    expected = float((weights * np.outer(tally.support, tally.predicted)).sum()) / max(tally.rows, 1)
+    return 1 - float((weights * tally.confusion).sum()) / expected if expected else float("nan")
+
+
+@register("grade_distance", "min", "amount", needs="ordered")
+def grade_distance(tally: Tally) -> float:
+    """Mean number of grades or tiers between the true and the predicted one."""
+    grade = np.arange(len(tally.support))
+    away = np.abs(grade[:, None] - grade) * tally.confusion
+    return float(away.sum()) / tally.rows if tally.rows else float("nan")
+
+
+@register("roc_auc", "max", "share", selector="class", mean=True, needs="probabilities")
+def roc_auc(tally: Tally) -> FloatArray:
+    """Area under the ROC curve of each class against the rest, [classes]; NaN where one side has no row."""
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415  # a second that reading a finished run does without
+
+    return _by_class(tally, roc_auc_score)
+
+
+@register("pr_auc", "max", "share", selector="class", mean=True, needs="probabilities")
+def pr_auc(tally: Tally) -> FloatArray:
+    """Average precision of each class against the rest, [classes]; NaN for a class without rows or with all."""
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415  # as above
+
+    return _by_class(tally, average_precision_score)
+
+
+def _by_class(tally: Tally, area: Callable[[BoolArray, FloatArray], float]) -> FloatArray:
+    values = np.full(len(tally.support), np.nan)
+    if tally.probabilities is None:
+        return values
+    truth = tally.truth
+    for index in np.flatnonzero((tally.support > 0) & (tally.support < tally.rows)):
+        values[index] = area(truth[:, index], tally.probabilities[:, index])
+    return values
+
+
+@register("constraint_violations", "min", "amount", needs="constraints")
+def constraint_violations(tally: Tally) -> float:
+    """Number of rows whose predicted labels break an implication or an exclusion."""
+    predicted = tally.predictions.predicted_labels
+    if predicted is None:
+        raise ValueError("constraints need predicted labels [n, labels], got none")
+    broken = np.zeros(tally.rows, dtype=np.bool_)
+    for label, implied in tally.labels.index(tally.labels.implications):
+        broken |= predicted[:, label] & ~predicted[:, implied]
+    for one, other in tally.labels.index(tally.labels.exclusions):
+        broken |= predicted[:, one] & predicted[:, other]
+    return float(broken.sum())
+
+
+def evaluate(predictions: Predictions, labels: LabelSpace, names: Collection[str] | None = None) -> dict[str, float]:
+    """Every metric that the task has, or those with these bare `names`, flat, keyed as criteria name them.
 
     Precision of a class that was never predicted is 0; recall and F1 of a class without rows are NaN and left out of
-    the means. Score metrics exist for tasks with dimensions, `catastrophic_failures` for those with the rule.
+    the means. Score metrics exist for tasks with dimensions, `catastrophic_failures` for those with the rule. All of
+    them come once more for each part of the data that `predictions.slices` tell apart, as `key@column=value`.
 
     Raises:
-        ValueError: a class index outside the label space, scores missing that the task has, or scores not finite.
+        ValueError: as `analysis.tally.tally` does.
 
     >>> labels = LabelSpace(("common", "rare"), ("rare",))
     >>> result = evaluate(Predictions(np.arange(4), np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])), labels)
     >>> result["recall[rare]"], result["precision[rare]"], result["accuracy"]
     (0.5, 1.0, 0.75)
     """
-    tally = _tally(predictions, labels)
-    result: dict[str, float] = {}
-    for metric in _REGISTRY.values():
-        if metric.applies(labels):
-            result.update(zip(metric.keys(labels), _values(metric, tally), strict=True))
+    result = _evaluate(predictions, labels, names)
+    for column, values in predictions.slices.items():
+        for value in np.unique(values):
+            part = _evaluate(predictions.take(values == value), labels, names)
+            result |= {f"{key}@{column}={value}": number for key, number in part.items()}
     return result
 
 
-def _values(metric: Metric, tally: Tally) -> list[float]:
-    values = np.atleast_1d(metric.compute(tally))
-    return [*values.tolist(), _mean(values)] if metric.mean else values.tolist()
+def _evaluate(predictions: Predictions, labels: LabelSpace, names: Collection[str] | None) -> dict[str, float]:
+    counted = tally(predictions, labels)
+    result: dict[str, float] = {}
+    for metric in _REGISTRY.values():
+        if metric.applies(labels) and (names is None or metric.name in names):
+            result.update(zip(metric.keys(labels), metric.values(counted), strict=True))
+    return result
 
 
-def confusion_matrix(predictions: Predictions, labels: LabelSpace) -> list[list[int]]:
+def confusion_matrix(predictions: Predictions, labels: LabelSpace) -> Confusion:
     """Counts [classes, classes] as nested lists, rows are the true class, columns the predicted one.
 
+    Where a row may have several labels, [classes, 2, 2]: rows without and with the label, columns likewise predicted.
+
     Raises:
-        ValueError: a class index outside the label space.
+        ValueError: as `analysis.tally.tally` does.
     """
-    rows: list[list[int]] = _confusion(predictions, labels).tolist()
-    return rows
-
-
-def _tally(predictions: Predictions, labels: LabelSpace) -> Tally:
-    minority = np.array([labels.classes.index(name) for name in labels.minority], dtype=np.int64)
-    return Tally(
-        _confusion(predictions, labels), minority, _errors(predictions, labels), _catastrophic(predictions, labels)
-    )
-
-
-def _confusion(predictions: Predictions, labels: LabelSpace) -> IntArray:
-    count = len(labels.classes)
-    for which, index in (("true", predictions.true_class), ("predicted", predictions.predicted_class)):
-        if index.size and (index.min() < 0 or index.max() >= count):
-            raise ValueError(f"a {which} class must be an index below {count}, got {index.min()} to {index.max()}")
-    cells = predictions.true_class * count + predictions.predicted_class
-    return np.bincount(cells, minlength=count * count).reshape(count, count).astype(np.int64)
-
-
-def _errors(predictions: Predictions, labels: LabelSpace) -> FloatArray:
-    if not labels.dimensions:
-        return np.empty((len(predictions.true_class), 0))
-    if predictions.true_scores is None or predictions.predicted_scores is None:
-        raise ValueError(f"a task with dimensions {list(labels.dimensions)} needs true and predicted scores, got none")
-    if not np.isfinite(predictions.predicted_scores).all():
-        raise ValueError("predicted scores must be finite, got NaN or infinity (the training diverged)")
-    return predictions.predicted_scores.astype(np.float64) - predictions.true_scores
-
-
-def _catastrophic(predictions: Predictions, labels: LabelSpace) -> int:
-    rule = labels.catastrophic
-    if rule is None:
-        return 0
-    if predictions.true_overall is None or predictions.predicted_overall is None:
-        raise ValueError("the catastrophic rule needs true and predicted overall scores, got none")
-    failed = (predictions.true_overall < rule.true_below) & (predictions.predicted_overall > rule.predicted_above)
-    return int(failed.sum())
+    counts: Confusion = tally(predictions, labels).confusion.tolist()
+    return counts

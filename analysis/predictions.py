@@ -1,12 +1,16 @@
 """What is predicted (the label space) and what was predicted (the predictions), as plain arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+NameArray = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,35 @@ class CatastrophicRule:
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The classes or tiers of a task and which of them are rare.
+    """The classes, tiers, grades or labels of a task and which of them are rare.
 
-    classes: names; tiers in ascending order. minority: the classes that the objective is about, in class order.
-    dimensions: names of the score dimensions, empty for a task without scores.
-    catastrophic: None for a task without scores or without the rule.
+    classes: names; tiers and grades in ascending order. minority: the classes that the objective is about, in class
+    order. dimensions: names of the score dimensions, empty for a task without scores. catastrophic: None for a task
+    without scores or without the rule. ordered: whether the classes ascend. multilabel: whether a row may have several
+    classes, or none. groups: named groups of classes, such as the primary and the secondary labels. implications: pairs
+    of a label and one that it implies. exclusions: pairs of labels that no row may have both.
     """
 
     classes: tuple[str, ...]
     minority: tuple[str, ...]
     dimensions: tuple[str, ...] = ()
     catastrophic: CatastrophicRule | None = None
+    ordered: bool = False
+    multilabel: bool = False
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    implications: tuple[tuple[str, str], ...] = ()
+    exclusions: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "LabelSpace":
+        """Read back what `dataclasses.asdict` and JSON made of a label space; keys of later versions are left out."""
+        known = {part.name: _tuples(plain[part.name]) for part in fields(cls) if part.name in plain}
+        rule = plain.get("catastrophic")
+        return cls(**{**known, "catastrophic": CatastrophicRule(**rule) if rule else None})
+
+    def index(self, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int], ...]:
+        """Pairs of class names as pairs of indices."""
+        return tuple((self.classes.index(one), self.classes.index(other)) for one, other in pairs)
 
 
 @dataclass(frozen=True)
@@ -37,17 +59,60 @@ class Predictions:
     """True and predicted labels of n rows.
 
     rows: [n] number of each row in the data, counted from 0 over all usable rows.
-    true_class, predicted_class: [n] index into LabelSpace.classes.
+    true_class, predicted_class: [n] index into LabelSpace.classes; None where a row may have several.
     probabilities: [n, classes], for tasks that give them.
     true_scores, predicted_scores: [n, dimensions], for tasks with scores.
     true_overall, predicted_overall: [n] weighted overall score, for tasks with scores.
+    true_labels, predicted_labels: [n, classes] whether the row has the label, where a row may have several.
+    slices: [n] values by column, the parts of the data that are looked at one by one.
     """
 
     rows: IntArray
-    true_class: IntArray
-    predicted_class: IntArray
+    true_class: IntArray | None = None
+    predicted_class: IntArray | None = None
     probabilities: FloatArray | None = None
     true_scores: FloatArray | None = None
     predicted_scores: FloatArray | None = None
     true_overall: FloatArray | None = None
     predicted_overall: FloatArray | None = None
+    true_labels: BoolArray | None = None
+    predicted_labels: BoolArray | None = None
+    slices: Mapping[str, NameArray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: IntArray | BoolArray) -> "Predictions":
+        """The rows at `index` [m] (positions, repeats allowed, or a mask [n])."""
+        arrays = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "slices"}
+        picked: dict[str, Any] = {name: None if array is None else array[index] for name, array in arrays.items()}
+        return replace(self, **picked, slices={name: values[index] for name, values in self.slices.items()})
+
+    @property
+    def strata(self) -> IntArray:
+        """What a stratified resampling keeps in proportion [n]: the true class, or the rarest true label of the row.
+
+        A row without a label has the number of labels for a stratum.
+        """
+        if self.true_class is not None:
+            return self.true_class
+        if self.true_labels is None:
+            raise ValueError("predictions must hold true classes or true labels, got neither")
+        return rarest_label(self.true_labels)
+
+
+def rarest_label(labels: BoolArray) -> IntArray:
+    """Index [n] of each row's rarest label, by how many rows of `labels` [n, k] have it; k for a row without any.
+
+    >>> rarest_label(np.array([[True, True], [True, False], [False, False]]))
+    array([1, 0, 2])
+    """
+    counts = labels.sum(axis=0)
+    # Stable: among equally rare labels the first one counts.
+    order = np.argsort(counts, kind="stable")
+    first = labels[:, order].argmax(axis=1)
+    return np.asarray(np.where(labels.any(axis=1), order[first], labels.shape[1]), dtype=np.int64)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

@@ -9,16 +9,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.errors import RunError
-from analysis.predictions import FloatArray, IntArray, LabelSpace, Predictions
+from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, NameArray, Predictions
 
 OVERALL = "overall"
+SLICE = "slice"
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions, labels: LabelSpace) -> None:
     """Write the predictions; the file is complete or not there at all.
 
     Columns: row, true, predicted (class names), probability.<class>, true.<dimension>, predicted.<dimension>,
-    true.overall, predicted.overall; those that the task has.
+    true.overall, predicted.overall, true_label.<label>, predicted_label.<label>, slice.<column>; those that the task
+    has.
 
     Raises:
         ValueError: a dimension named `overall`, which the overall score needs.
@@ -26,14 +28,15 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions, la
     if OVERALL in labels.dimensions:
         raise ValueError(f"a dimension must not be named {OVERALL!r}, got {list(labels.dimensions)} (rename it)")
     names = pa.array(labels.classes, pa.string())
-    columns = {
-        "row": pa.array(predictions.rows),
-        "true": names.take(pa.array(predictions.true_class)),
-        "predicted": names.take(pa.array(predictions.predicted_class)),
-    }
+    columns = {"row": pa.array(predictions.rows)}
+    for column, index in (("true", predictions.true_class), ("predicted", predictions.predicted_class)):
+        if index is not None:
+            columns[column] = names.take(pa.array(index))
     for prefix, members, values in _blocks(predictions, labels):
-        for name, column in zip(members, values.T, strict=True):
-            columns[f"{prefix}.{name}"] = pa.array(column)
+        for name, values_of_one in zip(members, values.T, strict=True):
+            columns[f"{prefix}.{name}"] = pa.array(values_of_one)
+    for column, parts in predictions.slices.items():
+        columns[f"{SLICE}.{column}"] = pa.array(parts, pa.string())
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -52,30 +55,36 @@ def read_predictions(path: str | os.PathLike[str], labels: LabelSpace) -> Predic
     except (OSError, pa.ArrowInvalid) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path}: the stored predictions cannot be read: {reason} (run the trial again)") from error
-    missing = [name for name in ("row", "true", "predicted") if name not in table.column_names]
+    needed = ("row",) if labels.multilabel else ("row", "true", "predicted")
+    missing = [name for name in needed if name not in table.column_names]
     if missing:
-        raise RunError(f"{path}: must have the columns row, true and predicted, got none of {', '.join(missing)}")
+        raise RunError(f"{path}: must have the columns {', '.join(needed)}, got none of {', '.join(missing)}")
     return Predictions(
         rows=table["row"].to_numpy().astype(np.int64),
-        true_class=_classes(path, table, "true", labels),
-        predicted_class=_classes(path, table, "predicted", labels),
+        true_class=None if labels.multilabel else _classes(path, table, "true", labels),
+        predicted_class=None if labels.multilabel else _classes(path, table, "predicted", labels),
         probabilities=_block(path, table, "probability", labels.classes),
         true_scores=_block(path, table, "true", labels.dimensions),
         predicted_scores=_block(path, table, "predicted", labels.dimensions),
         true_overall=_column(path, table, f"true.{OVERALL}"),
         predicted_overall=_column(path, table, f"predicted.{OVERALL}"),
+        true_labels=_flags(path, table, "true_label", labels),
+        predicted_labels=_flags(path, table, "predicted_label", labels),
+        slices=_slices(table),
     )
 
 
-def _blocks(predictions: Predictions, labels: LabelSpace) -> list[tuple[str, tuple[str, ...], FloatArray]]:
+def _blocks(predictions: Predictions, labels: LabelSpace) -> list[tuple[str, tuple[str, ...], FloatArray | BoolArray]]:
     """Column prefix, names behind it and values [n, names] of every part that is there."""
     true_overall, predicted_overall = predictions.true_overall, predictions.predicted_overall
-    parts = [
+    parts: list[tuple[str, tuple[str, ...], FloatArray | BoolArray | None]] = [
         ("probability", labels.classes, predictions.probabilities),
         ("true", labels.dimensions, predictions.true_scores),
         ("predicted", labels.dimensions, predictions.predicted_scores),
         ("true", (OVERALL,), None if true_overall is None else true_overall[:, None]),
         ("predicted", (OVERALL,), None if predicted_overall is None else predicted_overall[:, None]),
+        ("true_label", labels.classes, predictions.true_labels),
+        ("predicted_label", labels.classes, predictions.predicted_labels),
     ]
     return [(prefix, members, values) for prefix, members, values in parts if values is not None]
 
@@ -100,8 +109,19 @@ def _block(path: str | os.PathLike[str], table: pa.Table, prefix: str, members: 
     return np.stack(present, axis=1) if present else None
 
 
+def _flags(path: str | os.PathLike[str], table: pa.Table, prefix: str, labels: LabelSpace) -> BoolArray | None:
+    """Whether each row has each label [n, labels], None for a task with one class per row."""
+    values = _block(path, table, prefix, labels.classes) if labels.multilabel else None
+    return None if values is None else values.astype(np.bool_)
+
+
+def _slices(table: pa.Table) -> dict[str, NameArray]:
+    names = [name for name in table.column_names if name.startswith(f"{SLICE}.")]
+    return {name.removeprefix(f"{SLICE}."): table[name].to_numpy(zero_copy_only=False) for name in names}
+
+
 def _column(path: str | os.PathLike[str], table: pa.Table, name: str) -> FloatArray | None:
     if name not in table.column_names:
         return None
-    values: FloatArray = table[name].to_numpy().astype(np.float64)
+    values: FloatArray = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
     return values

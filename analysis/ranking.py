@@ -76,7 +76,8 @@ def objective_value(metrics: Mapping[str, float], objective: str) -> float:
 
 def objective_key(metrics: Mapping[str, float], objective: str) -> str:
     """The key under which the metrics hold the objective."""
-    (key,) = keys(*split_key(objective), metrics)
+    name, selector, part = split_key(objective)
+    (key,) = keys(name, selector, metrics, part)
     return key
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from analysis.criteria import Criterion, parse
-from analysis.predictions import CatastrophicRule, LabelSpace
+from analysis.metrics import Confusion
+from analysis.predictions import LabelSpace
 
 EndStatus = Literal["completed", "stopped", "failed"]
 TrialStatus = Literal["running", "completed", "stopped", "failed"]
@@ -26,7 +27,7 @@ class EpochRow:
     trial: str
     epoch: int
     metrics: Mapping[str, float]
-    confusion: list[list[int]] | None
+    confusion: Confusion | None
     train_loss: float
     seconds: float
     peak_memory_mb: float
@@ -128,19 +129,12 @@ def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:
     Raises:
         ValueError: one that this version cannot read.
     """
-    return tuple(parse(text) for text in header["criteria"])
+    return tuple(parse(text, header_labels(header).minority) for text in header["criteria"])
 
 
 def header_labels(header: Mapping[str, Any]) -> LabelSpace:
     """The label space of a `run` row, written as `dataclasses.asdict` gives it."""
-    labels = header["labels"]
-    rule = labels.get("catastrophic")
-    return LabelSpace(
-        tuple(labels["classes"]),
-        tuple(labels["minority"]),
-        tuple(labels.get("dimensions", ())),
-        CatastrophicRule(**rule) if rule else None,
-    )
+    return LabelSpace.from_plain(header["labels"])
 
 
 def _number(row: Mapping[str, Any], key: str) -> float:

@@ -1,19 +1,42 @@
 """Where the trials of a run stand: each with its best epoch and what the criteria say about it, the best first."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
 
-from analysis.criteria import Verdict
-from analysis.ranking import best_epoch, judge, verdict_key
+import numpy as np
+
+from analysis.criteria import Criterion, Verdict
+from analysis.evidence import Evidence
+from analysis.judging import rank_keys
+from analysis.predictions import IntArray
+from analysis.ranking import judge, objective_value
 from analysis.run import EpochRow, Run, TrialRecord
+
+RankBy = Literal["criteria", "objective", "probability", "lower_bound"]
+RANK_BY: tuple[RankBy, ...] = get_args(RankBy)
+# Reading stored predictions and resampling them takes a while: only that many trials are ordered by what they tell.
+ASSESSED = 200
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A trial and how it counts: `best` is None and `verdicts` is empty for a trial without an epoch."""
+    """A trial and how it counts: `best` is None and `verdicts` is empty for a trial without an epoch.
+
+    ranked_by: the figure that a rank by probability or lower bound went by, NaN where there is none.
+    """
 
     record: TrialRecord
     best: EpochRow | None
-    verdicts: tuple[Verdict, ...]
+    criteria: tuple[Criterion, ...] = field(repr=False)
+    ranked_by: float = math.nan
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One per criterion, as measured."""
+        return judge(self.best.metrics, self.criteria) if self.best else ()
 
     @property
     def status(self) -> str:
@@ -31,33 +54,68 @@ class Standing:
         return sum(verdict.violation for verdict in self.verdicts)
 
     @property
+    def closest_miss(self) -> Verdict | None:
+        """Of the criteria that are missed the one that the least is lacking for."""
+        missed = [verdict for verdict in self.verdicts if verdict.status == "missed"]
+        return min(missed, key=lambda verdict: verdict.violation, default=None)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on all epochs of the trial."""
+        return sum(epoch.seconds for epoch in self.record.epochs if math.isfinite(epoch.seconds))
+
+    @property
     def exportable(self) -> bool:
         """Whether the trial may be the winner: it did not fail, and its best epoch left a checkpoint."""
         return self.record.status != "failed" and self.best is not None and bool(self.best.checkpoint)
 
 
-def standings(run: Run) -> list[Standing]:
+def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
     """All trials, the best first: criteria met, lower total violation, objective, macro F1, then the earlier trial.
 
-    Trials without an epoch come last, failed ones at the very end.
+    rank_by puts another figure before these: the objective as measured, the probability that the true values meet all
+    criteria, or the lower end of the objective's interval; the latter two for the `ASSESSED` first trials that have
+    stored predictions. The epoch that a trial counts with is chosen in the order of the criteria always. Trials without
+    an epoch come last, failed ones at the very end.
     """
-    return sorted((_standing(record, run) for record in run.trials.values()), key=lambda one: _order(one, run))
+    ranked = _by_criteria(run)
+    if rank_by == "objective":
+        return sorted(ranked, key=lambda one: -_objective(one, run))
+    if rank_by != "criteria":
+        evidence = Evidence(run)
+        figure = evidence.joint if rank_by == "probability" else evidence.lower_bound
+        ranked[:ASSESSED] = _by_figure(ranked[:ASSESSED], figure)
+    return ranked
 
 
 def standing_at(record: TrialRecord, epoch: int | None, run: Run) -> Standing:
     """How a trial stands with that epoch, or without any."""
-    row = next((row for row in record.epochs if row.epoch == epoch), None)
-    return Standing(record, row, judge(row.metrics, run.criteria) if row else ())
+    return Standing(record, next((row for row in record.epochs if row.epoch == epoch), None), run.criteria)
 
 
-def _standing(record: TrialRecord, run: Run) -> Standing:
-    if not record.epochs:
-        return Standing(record, None, ())
-    best = best_epoch(record.epochs, run.criteria, run.objective)
-    return Standing(record, best, judge(best.metrics, run.criteria))
+def _by_criteria(run: Run) -> list[Standing]:
+    records = list(run.trials.values())
+    rows = [row for record in records for row in record.epochs]
+    owner = np.repeat(np.arange(len(records)), [len(record.epochs) for record in records])
+    order = _order(rows, run)
+    # The first of a trial's rows in the order of all rows is its best epoch.
+    _, first = np.unique(owner[order], return_index=True)
+    best = [Standing(records[owner[index]], rows[index], run.criteria) for index in order[np.sort(first)]]
+    rest = [Standing(record, None, run.criteria) for record in records if not record.epochs]
+    return [*best, *sorted(rest, key=lambda one: one.record.status == "failed")]
 
 
-def _order(standing: Standing, run: Run) -> tuple[float, ...]:
-    if standing.best is None:
-        return (1, standing.record.status == "failed")
-    return (0, *(-part for part in verdict_key(standing.verdicts, standing.best.metrics, run.objective)))
+def _order(rows: Sequence[EpochRow], run: Run) -> IntArray:
+    """Positions of the rows, the best one first, the earlier one on ties."""
+    keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
+    return np.lexsort([-column for column in keys.T[::-1]])
+
+
+def _objective(standing: Standing, run: Run) -> float:
+    value = objective_value(standing.best.metrics, run.objective) if standing.best else math.nan
+    return value if math.isfinite(value) else -math.inf
+
+
+def _by_figure(ranked: Sequence[Standing], figure: Callable[[EpochRow], float]) -> list[Standing]:
+    told = [Standing(one.record, one.best, one.criteria, figure(one.best) if one.best else math.nan) for one in ranked]
+    return sorted(told, key=lambda one: math.inf if math.isnan(one.ranked_by) else -one.ranked_by)

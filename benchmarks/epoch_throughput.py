@@ -44,7 +44,6 @@ from trainables.mitigation import epoch_rows
 from trainables.models import ClassifierPool, load_tokenizer
 from trainables.optimisation import autocast, resolve_precision, trainable
 from trainables.prepare import PreparedData, prepare
-from trainables.session import output_names
 from trainables.worker import Worker
 
 MAX_LENGTH = 128
@@ -73,7 +72,7 @@ class Setting:
 
     def pool(self) -> ClassifierPool:
         """A base model of one's own: a pool takes back what it handed out before."""
-        return ClassifierPool(self.base, output_names(self.data.task), self.data.pad_id)
+        return ClassifierPool(self.base, self.data.task.output_names, self.data.pad_id)
 
     def model(self) -> Any:
         return build_model(self.config.model, self.pool(), self.config.training.seed).to(self.device)

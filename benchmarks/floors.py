@@ -1,10 +1,10 @@
-"""What a fine-tuned model has to beat, on an experiment's own splits: majority guess, and TF-IDF with a linear model.
+"""What a fine-tuned model has to beat, on an experiment's own splits: majority guess, and a linear model.
 
-    python benchmarks/floors.py experiments/davidson_tiers.yaml [--all-rows] [--json]
+    python benchmarks/floors.py experiments/davidson_tiers.yaml [--all-rows] [--characters] [--json]
 
-For scores, ridge regression on each dimension; for classes, logistic regression. Both plain and balanced, that is with
-row weights n / (k · n_c). Recall of the minority and of the largest class on the test split. `--all-rows` trains on the
-whole training split where the experiment takes a sample of it.
+For scores, ridge regression on each dimension; for classes and labels, logistic regression. Both plain and balanced,
+that is with weights n / (k · n_c), over TF-IDF of words, with `--characters` of up to three characters, or over pixels.
+On the test split. `--all-rows` trains on the whole training split where the experiment takes a sample of it.
 """
 
 import argparse
@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from analysis.errors import RarecallError
 from analysis.metrics import evaluate
+from analysis.predictions import Predictions
 from analysis.table import Column, render_columns
 from search.experiment import load_experiment
 from trainables.examples import Examples
 from trainables.prepare import LabelledSplits, load_splits
+
+MOST_RECALLS = 8
 
 
 @dataclass(frozen=True)
@@ -36,48 +39,87 @@ class Floor:
     metrics: dict[str, float]
 
 
-def floors(data: LabelledSplits) -> list[Floor]:
-    """The majority guess, and TF-IDF plain and balanced."""
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    seen = words.fit_transform(data.train.texts)
+def floors(data: LabelledSplits, characters: bool) -> list[Floor]:
+    """The majority guess, and a linear model, plain and balanced."""
     test = data.test if data.test is not None else data.validation
-    unseen = words.transform(test.texts)
-    found = [Floor("majority guess", _metrics(data, test, _majority(data, len(test))))]
-    for name, weights in (("plain", None), ("balanced", compute_sample_weight("balanced", data.train.classes))):
-        outputs = _linear(data, seen, unseen, weights)
+    seen, unseen = _features(data.train, test, characters)
+    found = [Floor("majority guess", _metrics(data, _majority(data, test)))]
+    inputs = "TF-IDF" if data.train.images is None else "pixels"
+    for name in ("plain", "balanced"):
+        guess = _linear(data, test, seen, unseen, name == "balanced")
         kind = "ridge" if data.train.scores is not None else "logistic regression"
-        found.append(Floor(f"TF-IDF, {name} {kind}", _metrics(data, test, outputs)))
+        found.append(Floor(f"{inputs}, {name} {kind}", _metrics(data, guess)))
     return found
 
 
-def _majority(data: LabelledSplits, rows: int) -> Any:
-    """Outputs that name the largest class whatever the text: its mean scores, or a certain logit."""
-    largest = np.bincount(data.train.classes).argmax()
-    if data.train.scores is not None:
-        return np.tile(_unit_scores(data)[data.train.classes == largest].mean(0), (rows, 1))
-    return np.tile(np.eye(len(data.task.label_space.classes))[largest] * 10, (rows, 1))
+def _features(train: Examples, test: Examples, characters: bool) -> tuple[Any, Any]:
+    if train.images is not None and test.images is not None:
+        return tuple(
+            np.stack([images[i].ravel() / 255 for i in range(len(images))]) for images in (train.images, test.images)
+        )
+    grams = {"analyzer": "char_wb", "ngram_range": (1, 3)} if characters else {"ngram_range": (1, 2)}
+    words = TfidfVectorizer(min_df=2, sublinear_tf=True, **grams)
+    return words.fit_transform(train.texts), words.transform(test.texts)
 
 
-def _linear(data: LabelledSplits, seen: sparse.csr_matrix, unseen: sparse.csr_matrix, weights: Any) -> Any:
+def _majority(data: LabelledSplits, test: Examples) -> Predictions:
+    """The same for every row: the mean scores of the largest class, the largest class, or the labels of most rows."""
+    largest = np.full(len(test), np.bincount(data.train.classes).argmax())
     if data.train.scores is not None:
-        return Ridge(alpha=1.0).fit(seen, _unit_scores(data), sample_weight=weights).predict(unseen)
-    model = LogisticRegression(max_iter=1000, C=10.0).fit(seen, data.train.classes, sample_weight=weights)
-    return model.decision_function(unseen)
+        mean = _unit_scores(data)[data.train.classes == largest[0]].mean(0)
+        return data.task.predictions(np.tile(mean, (len(test), 1)), test)
+    if data.train.labels is not None:
+        return _of_labels(test, np.tile(data.train.labels.mean(0), (len(test), 1)))
+    return _of_classes(test, np.eye(len(data.task.label_space.classes))[largest])
+
+
+def _linear(data: LabelledSplits, test: Examples, seen: Any, unseen: Any, balanced: bool) -> Predictions:
+    train = data.train
+    if train.scores is not None:
+        weights = compute_sample_weight("balanced", train.classes) if balanced else None
+        fitted = Ridge(alpha=1.0).fit(seen, _unit_scores(data), sample_weight=weights)
+        return data.task.predictions(fitted.predict(unseen), test)
+    # Pixels say less each than words do, and there are few images.
+    strength = 10.0 if train.images is None else 0.01
+    model = LogisticRegression(max_iter=1000, C=strength, class_weight="balanced" if balanced else None)
+    if train.labels is not None:
+        return _of_labels(test, OneVsRestClassifier(model).fit(seen, train.labels.astype(int)).predict_proba(unseen))
+    probabilities = np.zeros((len(test), len(data.task.label_space.classes)))
+    fitted = model.fit(seen, train.classes)
+    probabilities[:, fitted.classes_] = fitted.predict_proba(unseen)
+    return _of_classes(test, probabilities)
+
+
+def _of_classes(test: Examples, probabilities: Any) -> Predictions:
+    return Predictions(
+        test.rows, test.classes, probabilities.argmax(1), probabilities=probabilities, slices=test.slices
+    )
+
+
+def _of_labels(test: Examples, probabilities: Any) -> Predictions:
+    return Predictions(
+        test.rows,
+        probabilities=probabilities,
+        true_labels=test.labels,
+        predicted_labels=probabilities > 0.5,
+        slices=test.slices,
+    )
 
 
 def _unit_scores(data: LabelledSplits) -> Any:
-    return data.task.targets(data.train.classes, data.train.scores)
+    return data.task.targets(data.train)
 
 
-def _metrics(data: LabelledSplits, test: Examples, outputs: Any) -> dict[str, float]:
-    predictions = data.task.predictions(np.asarray(outputs), test.rows, test.classes, test.scores)
+def _metrics(data: LabelledSplits, predictions: Predictions) -> dict[str, float]:
     return evaluate(predictions, data.task.label_space)
 
 
 def _table(data: LabelledSplits, found: list[Floor]) -> str:
     labels = data.task.label_space
-    largest = labels.classes[np.bincount(data.train.classes).argmax()]
-    shown = ["minority_recall", "macro_f1", *(f"recall[{name}]" for name in (largest, *labels.minority))]
+    others = [name for name in labels.classes if name not in labels.minority]
+    shown = ["minority_recall", "minority_f1", "macro_f1"]
+    shown += ["quadratic_weighted_kappa"] if labels.ordered else []
+    shown += [f"recall[{name}]" for name in (*others, *labels.minority)][:MOST_RECALLS]
     columns = [Column(("on the test split",), tuple(floor.name for floor in found), "<")]
     columns += [Column((key,), tuple(f"{100 * floor.metrics[key]:.1f} %" for floor in found)) for key in shown]
     return "\n".join(render_columns(columns))
@@ -87,6 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--all-rows", action="store_true", help="train on the whole training split")
+    parser.add_argument("--characters", action="store_true", help="for scripts without spaces")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
@@ -95,7 +138,7 @@ def main() -> int:
     except RarecallError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    found = floors(data)
+    found = floors(data, options.characters)
     print(json.dumps({floor.name: floor.metrics for floor in found}, indent=2) if options.json else _table(data, found))
     return 0
 

@@ -42,6 +42,38 @@ SMS = RawFile(
     "maze-runnar/SMS-spam-detection/fc58dd2f68434dfb55ad1fc3f9a6544f332f9732/smsspamcollection/SMSSpamCollection",
     "7d039a24a6083ed9ef0f806ebad56bbb976e3aeb8de05669173bfdc4996c239d",
 )
+GOEMOTIONS = {
+    split: RawFile(
+        f"goemotions/{split}.tsv",
+        f"monologg/GoEmotions-pytorch/b75f9d3a8b76bc1060687925b04ca98a1b8ea66b/data/original/{split}.tsv",
+        sha256,
+    )
+    for split, sha256 in {
+        "train": "1c254a142be5c00e80d819b9ae1bbd36d94b2eeb8f4b1271846508d57e57d9c5",
+        "dev": "575489c079c9de1097062a01738f998590d6b7ead66dd1c9fd1d2ba01fd8bc62",
+        "test": "0587b2dd8b27b97352adbfc3fb083d46005c8946657fdc2b1ca8b1cc7f1f8be4",
+    }.items()
+}
+GOEMOTIONS_LABELS = RawFile(
+    "goemotions/labels.txt",
+    "monologg/GoEmotions-pytorch/b75f9d3a8b76bc1060687925b04ca98a1b8ea66b/data/original/labels.txt",
+    "45c3ef86782d2a4d7fedcd6d8c111aa0d0e94720689bd164fac94fefb4495a89",
+)
+JAPANESE_TOXIC = RawFile(
+    "japanese_toxic/subset.csv",
+    "inspection-ai/japanese-toxic-dataset/e26fbd26b26e831f56e529c05a3f4f6cc5b697b0/data/subset.csv",
+    "9320c51c8528325d1bc9b89e847475dcc5adc2665a0fc56952a2ab9bd4736148",
+)
+EMOBANK = RawFile(
+    "emobank/emobank.csv",
+    "JULIELab/EmoBank/248ce2a43e165a66d31aeaed83cff9641d6654e0/corpus/emobank.csv",
+    "1ade4a4a453e880c0f39d0536d2b355e8a716e0cf88236c64cdb4d438cf9605b",
+)
+RETINAMNIST = RawFile(
+    "retinamnist/retinamnist.npz",
+    "MZhouke/Transfer-DR/eab6947981d4dbcf54948c295aa4c3ddb764a8aa/Data/retinamnist.npz",
+    "254915f5f0a2074665c4676356824cf4ef4a3bcab233894b4bafcaf48962bd69",
+)
 
 
 def raw_bytes(file: RawFile) -> bytes:

@@ -14,7 +14,9 @@ from search.faults import faults_of, nearest, value_fault
 from search.overrides import with_values
 from search.space import SpaceEntry, default_space, is_searchable
 from search.yaml_file import read_yaml
-from trainables.config import Section, TrialConfig, check_loss
+from trainables.config import TrialConfig, check_loss
+from trainables.section import Section
+from trainables.task_config import loss_target
 
 
 class StopEarlyConfig(Section):
@@ -63,8 +65,7 @@ class Experiment(TrialConfig):
 
     def full_space(self) -> dict[str, SpaceEntry]:
         """The default five with the experiment's own entries over them; a null entry removes one."""
-        target = "scores" if self.task.kind == "tiered_scores" else "classes"
-        merged = {**default_space(target, self.model.adapter), **self.space}
+        merged = {**default_space(self.loss_target, self.model.adapter), **self.space}
         return {key: entry for key, entry in merged.items() if entry is not None}
 
 
@@ -215,7 +216,7 @@ def _loss_faults(tree: Mapping[str, Any]) -> list[Fault]:
     if not isinstance(loss, Mapping) or not isinstance(task, Mapping):
         return []
     try:
-        check_loss(str(task.get("kind")), loss)
+        check_loss(loss_target(task.get("kind"), task.get("link")), loss)
     except ValueError as error:
         return [value_fault(str(error))]
     return []

@@ -86,8 +86,7 @@ def _check_and_measure(
 ) -> Exported:
     """Predict validation and test rows in a fresh process; the former must be what training had stored."""
     splits = [data.validation, *([data.test] if data.test is not None else [])]
-    texts = [text for split in splits for text in split.texts]
-    outputs = outputs_in_fresh_process(folder, texts, config.model.max_length)
+    outputs = outputs_in_fresh_process(folder, splits, config.model.max_length)
     size = len(data.validation)
     reloaded = _predictions(data, outputs[:size], data.validation)
     trained = run.resolve(row.checkpoint or "")
@@ -105,7 +104,7 @@ def _check_and_measure(
 
 
 def _predictions(data: LabelledSplits, outputs: Any, examples: Examples) -> Predictions:
-    return data.task.predictions(outputs, examples.rows, examples.classes, examples.scores)
+    return data.task.predictions(outputs, examples)
 
 
 def _compare(reloaded: Predictions, stored: Predictions, precision: str, folder: Path) -> None:

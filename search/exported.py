@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.metrics import Confusion
 from analysis.predictions import LabelSpace
 from analysis.run import EpochRow, TrialRecord
 from analysis.table import Column, render_columns
@@ -19,7 +20,7 @@ class Exported:
     epoch: EpochRow
     validation: Metrics
     test: Metrics | None
-    test_confusion: list[list[int]] | None
+    test_confusion: Confusion | None
 
     def recall_rows(self, labels: LabelSpace) -> list[tuple[str, str, str]]:
         """Class, validation recall and test recall, as texts with the number of rows behind each figure."""

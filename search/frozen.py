@@ -9,7 +9,6 @@ from trainables.bases import BaseModel
 from trainables.frozen_prefix import FrozenPrefix, kept_layers, state_bytes
 from trainables.models import load_classifier
 from trainables.prepare import PreparedData
-from trainables.session import output_names
 
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
@@ -29,7 +28,7 @@ def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseMod
         )
         return data
 
-    model = load_classifier(base, output_names(data.task), data.pad_id)
+    model = load_classifier(base, data.task.output_names, data.pad_id)
     size = sum(state_bytes(split, model.config.hidden_size) for split in (data.train, data.validation)) / GIGABYTE
     if size > model_config.frozen_cache_gb:
         return plainly(

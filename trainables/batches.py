@@ -26,6 +26,19 @@ class Tokens(Protocol):
     def offsets(self) -> IntArray: ...
 
 
+class Images(Protocol):
+    """n images."""
+
+    def normalised(self, index: IntArray, /) -> NDArray[np.float32]: ...
+
+
+class Inputs(Tokens, Protocol):
+    """n rows of tokens or, where there are any, of images."""
+
+    @property
+    def images(self) -> Images | None: ...
+
+
 def plan_epoch(index: IntArray, lengths: IntArray, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
     """The batches of one epoch: every entry of `index` [m] in exactly one of ceil(m / batch_size) batches.
 
@@ -77,6 +90,13 @@ def pad_states(offsets: IntArray, states: NDArray[np.float32], index: IntArray) 
     for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
         padded[row, :length] = torch.from_numpy(states[start : start + length].copy())
     return padded
+
+
+def model_inputs(split: Inputs, index: IntArray, pad_id: int) -> dict[str, Tensor]:
+    """What the model takes for the rows `index` [b]: padded tokens, or `pixel_values` float32 [b, channels, h, w]."""
+    if split.images is None:
+        return pad(split, index, pad_id)
+    return {"pixel_values": torch.from_numpy(split.images.normalised(index))}
 
 
 def pad(tokens: Tokens, index: IntArray, pad_id: int) -> dict[str, Tensor]:

@@ -58,6 +58,41 @@ def label_problem(name: str, cell: object) -> Problem:
     return f"column {name!r} must hold the name of one class", shown(cell), ""
 
 
+def labels_of(cell: object, separator: str) -> tuple[str, ...] | None:
+    """The labels a cell names: a list of them, or one text with `separator` between them; None where it is neither.
+
+    >>> labels_of(["joy", "love"], "|"), labels_of("joy|love", "|"), labels_of("", "|"), labels_of(3.5, "|")
+    (('joy', 'love'), ('joy', 'love'), (), None)
+    """
+    parts = cell.split(separator) if isinstance(cell, str) else cell
+    if not isinstance(parts, list | tuple):
+        return None
+    names = tuple(label_of(part) for part in parts)
+    if isinstance(cell, str):
+        return tuple(name for name in names if name)
+    return names if all(names) else None
+
+
+def labels_problem(name: str, cell: object, separator: str) -> Problem:
+    """Why `labels_of` found no labels in the cell of this column."""
+    rule = f"column {name!r} must hold a list of labels, or a text with {separator!r} between them"
+    return rule, "none" if cell is None else shown(cell), "see data.label_separator"
+
+
+def flag_of(cell: object) -> bool | None:
+    """Whether a cell says yes (1, true) or no (0, false); None where it says neither.
+
+    >>> flag_of("1"), flag_of(0), flag_of(True), flag_of("maybe")
+    (True, False, True, None)
+    """
+    return {"1": True, "true": True, "0": False, "false": False}.get(label_of(cell).lower())
+
+
+def flag_problem(name: str, cell: object) -> Problem:
+    """Why `flag_of` found neither in the cell of this column."""
+    return f"label column {name!r} must hold 0 or 1", "none" if cell is None else shown(cell), ""
+
+
 def unknown_label(label: str, classes: Sequence[str]) -> Problem:
     """A label that is not among the classes."""
     match = difflib.get_close_matches(label, classes, n=1)

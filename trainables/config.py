@@ -1,21 +1,17 @@
-"""The sections of an experiment that one trial needs: data, task, model, training.
+"""The sections of an experiment that one trial needs: data, model, training, and the task of `task_config`.
 
 Every section refuses keys it does not know. Only builders read these; losses, samplers and models get flat arguments.
 """
 
-import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 import losses
-
-
-class Section(BaseModel):
-    """A part of the experiment file: strict about its keys, never changed after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from trainables import weights
+from trainables.section import Section
+from trainables.task_config import TaskConfig, loss_target
 
 
 class SplitConfig(Section):
@@ -34,15 +30,21 @@ class SplitConfig(Section):
 
 
 class DataConfig(Section):
-    """Where the rows are and which columns matter. Give `path`, or `train` and `validation` (and `test`)."""
+    """Where the rows are and which columns matter. Give `path`, or `train` and `validation` (and `test`).
+
+    With `image`, a column of file names or an array in an .npz file, the rows are images and `text` is not looked at.
+    """
 
     path: str | None = None
     train: str | None = None
     validation: str | None = None
     test: str | None = None
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet"] = "auto"
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "npz"] = "auto"
     text: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
-    label: str | None = Field(None, description="class column, for multiclass")
+    image: str | None = None
+    label: str | None = Field(None, description="column with the class, the grade or the labels")
+    label_separator: str = Field("|", min_length=1, description="between several labels written as one text")
+    slices: tuple[str, ...] = Field((), description="columns by whose values every metric is looked at separately")
     split: SplitConfig = SplitConfig()
     on_bad_row: Literal["stop", "skip"] = "stop"
     max_train_rows: int | None = Field(None, ge=1, description="a stratified sample of the training split")
@@ -60,84 +62,6 @@ class DataConfig(Section):
         if self.path is None and not given:
             raise ValueError("given splits need both `train` and `validation`")
         return self
-
-
-class DimensionConfig(Section):
-    """One score dimension: the column it is read from and its share in the overall score."""
-
-    column: str | None = Field(None, description="default: the dimension's name")
-    weight: float = Field(1.0, ge=0)
-
-
-class GatekeeperConfig(Section):
-    """A dimension without which nothing ranks high: below `cut`, the tier is at most `max_tier`."""
-
-    dimension: str
-    cut: float
-    max_tier: str
-
-
-class CatastrophicConfig(Section):
-    """True overall score below one cut, predicted overall score above another."""
-
-    true_below: float
-    predicted_above: float
-
-
-class TieredScoresConfig(Section):
-    """Several scores per row; their weighted mean is cut into tiers. `tiers` maps each name to its lower bound."""
-
-    kind: Literal["tiered_scores"]
-    dimensions: dict[str, DimensionConfig] = Field(min_length=1)
-    range: tuple[float, float] = (0.0, 10.0)
-    tiers: dict[str, float] = Field(min_length=2)
-    gatekeeper: GatekeeperConfig | None = None
-    catastrophic: CatastrophicConfig | None = None
-    minority: tuple[str, ...] | None = Field(None, description="default: every tier but the largest")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "TieredScoresConfig":
-        low, high = self.range
-        cuts = list(self.tiers.values())
-        if low >= high:
-            raise ValueError(f"range must ascend, got {low:g} to {high:g}")
-        if sum(dimension.weight for dimension in self.dimensions.values()) <= 0:
-            raise ValueError("at least one dimension needs a weight above 0")
-        if cuts[0] != low or any(a >= b for a, b in itertools.pairwise(cuts)) or cuts[-1] >= high:
-            raise ValueError(f"tiers must start at {low:g} and ascend below {high:g}, got {cuts}")
-        if self.gatekeeper and self.gatekeeper.dimension not in self.dimensions:
-            raise ValueError(f"gatekeeper.dimension must be one of {list(self.dimensions)}")
-        if self.gatekeeper and self.gatekeeper.max_tier not in self.tiers:
-            raise ValueError(f"gatekeeper.max_tier must be one of {list(self.tiers)}")
-        _known_minority(self.minority, tuple(self.tiers))
-        return self
-
-
-class MulticlassConfig(Section):
-    """One class per row. `classes` defaults to the values found in the training data, sorted."""
-
-    kind: Literal["multiclass"]
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    minority: tuple[str, ...] | None = Field(None, description="default: every class but the largest")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "MulticlassConfig":
-        if self.classes is not None:
-            if len(set(self.classes)) < len(self.classes):
-                raise ValueError("classes must not repeat")
-            _known_minority(self.minority, self.classes)
-        return self
-
-
-def _known_minority(minority: tuple[str, ...] | None, classes: tuple[str, ...]) -> None:
-    unknown = [name for name in minority or () if name not in classes]
-    if unknown:
-        raise ValueError(f"minority names {unknown}, which are not among {list(classes)}")
-    if minority is not None and not 0 < len(minority) < len(classes):
-        raise ValueError("minority must name at least one class and not all of them")
-
-
-TaskConfig = Annotated[TieredScoresConfig | MulticlassConfig, Field(discriminator="kind")]
 
 
 class LoraConfig(Section):
@@ -168,11 +92,32 @@ class OversamplingConfig(Section):
     ratio: float = Field(0.0, ge=0, le=1)
 
 
-class ClassWeightsConfig(Section):
-    """Row weights (n_max / n_c) ** strength, at most `cap`: 0 is none, 1 the inverse frequency with majority 1."""
+class WeightedSamplingConfig(Section):
+    """Rows are drawn by n_c ** -strength, with replacement, as many as oversampling left; 0 draws none, 1 evens out."""
 
     strength: float = Field(0.0, ge=0, le=1)
+
+
+class ClassWeightsConfig(Section):
+    """Row weights, or the weights of the positive labels where a row may have several, from counts after sampling.
+
+    scheme: `power` is (n_max / n_c) ** strength; see `trainables.weights` for all. strength: of `power`. beta: of
+    `effective_number`. values: weights by class that take the place of the scheme's, and are not capped. cap: what the
+    scheme gives is never above it.
+    """
+
+    scheme: str = "power"
+    strength: float = Field(0.0, ge=0, le=1)
+    beta: float = Field(0.999, ge=0, lt=1)
+    values: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     cap: float = Field(10.0, ge=1)
+
+    @field_validator("scheme")
+    @classmethod
+    def _registered(cls, value: str) -> str:
+        if value not in weights.names():
+            raise ValueError(f"must be one of {list(weights.names())}, got {value!r}")
+        return value
 
 
 class LossConfig(BaseModel):
@@ -201,6 +146,7 @@ class TrainingConfig(Section):
     early_stopping: int | None = Field(None, ge=1, description="epochs without a better one")
     seed: int = Field(0, ge=0)
     oversampling: OversamplingConfig = OversamplingConfig()
+    weighted_sampling: WeightedSamplingConfig = WeightedSamplingConfig()
     class_weights: ClassWeightsConfig = ClassWeightsConfig()
     loss: LossConfig = LossConfig()
 
@@ -215,31 +161,50 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _loss_fits_task(self) -> "TrialConfig":
-        check_loss(self.task.kind, self.training.loss.model_dump())
+        check_loss(self.loss_target, self.training.loss.model_dump())
         return self
+
+    @model_validator(mode="after")
+    def _weights_fit_task(self) -> "TrialConfig":
+        section = self.training.class_weights
+        if section.scheme in weights.ROW_SCHEMES and self.loss_target != "scores":
+            raise ValueError(
+                f"training.class_weights.scheme: {section.scheme} weighs rows by their scores, and a task of kind "
+                f"{self.task.kind} has none"
+            )
+        named = _named_classes(self.task)
+        unknown = [name for name in section.values if named and name not in named]
+        if unknown:
+            raise ValueError(f"training.class_weights.values: must name some of {list(named)}, got {unknown}")
+        return self
+
+    @property
+    def loss_target(self) -> losses.Target:
+        """Which losses fit the task."""
+        return loss_target(self.task.kind, getattr(self.task, "link", None))
 
     def settings(self) -> dict[str, Any]:
         """All values in force as plain ones, those of the loss that were left at their defaults included."""
         tree = self.model_dump(mode="json")
         section = self.training.loss
-        loss = losses.build(section.name, _loss_target(self.task.kind), section.parameters)
+        loss = losses.build(section.name, self.loss_target, section.parameters)
         tree["training"]["loss"] = {"name": section.name, **vars(loss)}
         return tree
 
 
-def _loss_target(task_kind: str) -> losses.Target:
-    return "scores" if task_kind == "tiered_scores" else "classes"
+def _named_classes(task: TaskConfig) -> tuple[str, ...]:
+    """Classes, tiers, grades or labels as far as the file names them; empty where the data do."""
+    given = (getattr(task, key, None) for key in ("tiers", "classes", "labels"))
+    return next((tuple(names) for names in given if names), ())
 
 
-def check_loss(task_kind: str, loss: Mapping[str, Any]) -> None:
-    """Hold a loss section, name and parameters, against the task.
+def check_loss(target: losses.Target, loss: Mapping[str, Any]) -> None:
+    """Hold a loss section, name and parameters, against the task's target.
 
     Raises:
         ValueError: every fault at once, beginning with the section's key path.
     """
     try:
-        losses.check(
-            loss.get("name"), _loss_target(task_kind), {key: value for key, value in loss.items() if key != "name"}
-        )
+        losses.check(loss.get("name"), target, {key: value for key, value in loss.items() if key != "name"})
     except ValueError as error:
         raise ValueError(f"training.loss: {error}") from None

@@ -1,22 +1,25 @@
-"""Texts as token ids, in flat arrays that are shared between processes."""
+"""Texts as token ids and images as pixels, in flat arrays that are shared between processes."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.predictions import FloatArray, IntArray
+from analysis.errors import Fault, InputError
+from analysis.predictions import BoolArray, FloatArray, IntArray, NameArray
 from trainables.examples import Examples
+from trainables.images import Images
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH_TEXTS = 1000
+BATCH_IMAGES = 100
 PARALLELISM = "TOKENIZERS_PARALLELISM"
 _chosen_by_user = os.environ.get(PARALLELISM)
 
@@ -46,11 +49,11 @@ class TokenArrays(_Ragged):
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit(_Ragged):
-    """Token ids and labels of n rows, as plain arrays that Ray's object store passes on without a copy, read-only.
+    """Inputs and labels of n rows, as plain arrays that Ray's object store passes on without a copy, read-only.
 
-    rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes: [n] index into the classes.
-    scores: [n, dimensions] on the range of the task, for tasks with scores. states: [total, hidden] what the frozen
-    part of the backbone makes of the tokens, where it was computed beforehand.
+    rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices: as in
+    `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where it was computed
+    beforehand. images: of n rows, which then count as one token each.
     """
 
     rows: IntArray
@@ -59,18 +62,78 @@ class EncodedSplit(_Ragged):
     classes: IntArray
     scores: FloatArray | None = None
     states: NDArray[np.float32] | None = None
+    labels: BoolArray | None = None
+    slices: Mapping[str, NameArray] = field(default_factory=dict)
+    images: "EncodedImages | None" = None
 
     @property
     def nbytes(self) -> int:
         """Memory of all arrays together."""
-        arrays = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states)
+        pixels = None if self.images is None else self.images.pixels
+        arrays = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states, self.labels, pixels)
         return sum(array.nbytes for array in arrays if array is not None)
 
 
-def encode(tokenizer: "PreTrainedTokenizerBase", examples: Examples, max_length: int) -> EncodedSplit:
-    """The examples with their texts as token ids, each cut to `max_length` tokens, special tokens included."""
-    tokens = tokenize(tokenizer, examples.texts, max_length)
-    return EncodedSplit(examples.rows, tokens.ids, tokens.offsets, examples.classes, examples.scores)
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """Images as the processor resized them: pixels uint8 [n, channels, height, width]; mean, std: [channels] of 0–1."""
+
+    pixels: NDArray[np.uint8]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def normalised(self, index: IntArray) -> NDArray[np.float32]:
+        """What the model takes for the rows `index` [b]: float32 [b, channels, height, width]."""
+        shape = (-1, 1, 1)
+        mean, std = (np.asarray(part, dtype=np.float32).reshape(shape) for part in (self.mean, self.std))
+        return np.asarray((self.pixels[index] / np.float32(255) - mean) / std, dtype=np.float32)
+
+
+def encode(processor: Any, examples: Examples, max_length: int) -> EncodedSplit:
+    """The examples with their inputs as the base model takes them.
+
+    processor: a tokenizer, for texts, which are cut to `max_length` tokens, special tokens included; or an image
+    processor.
+    """
+    if examples.images is None:
+        tokens, images = tokenize(processor, examples.texts, max_length), None
+    else:
+        one_each = np.arange(len(examples) + 1, dtype=np.int64)
+        tokens, images = TokenArrays(np.zeros(len(examples), dtype=np.int32), one_each), resize(processor, examples)
+    return EncodedSplit(
+        examples.rows,
+        tokens.ids,
+        tokens.offsets,
+        examples.classes,
+        examples.scores,
+        labels=examples.labels,
+        slices=examples.slices,
+        images=images,
+    )
+
+
+def resize(processor: Any, examples: Examples) -> EncodedImages:
+    """The images of the examples, resized and cropped as the image processor wants, and still of bytes.
+
+    Raises:
+        InputError: a file is not an image after all.
+    """
+    assert examples.images is not None
+    images, parts = examples.images, []
+    for start in range(0, len(images), BATCH_IMAGES):
+        batch = [_image(images, i) for i in range(start, min(start + BATCH_IMAGES, len(images)))]
+        resized = processor(batch, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
+        parts.append(np.clip(np.round(resized), 0, 255).astype(np.uint8))
+    plain = not getattr(processor, "do_normalize", True)
+    mean, std = ((0.0,) * 3, (1.0,) * 3) if plain else (tuple(processor.image_mean), tuple(processor.image_std))
+    return EncodedImages(np.concatenate(parts), mean, std)
+
+
+def _image(images: Images, index: int) -> NDArray[np.uint8]:
+    try:
+        return images[index]
+    except OSError as error:
+        raise InputError("data.image", [Fault("data.image", "must name files that are images", str(error))]) from error
 
 
 def tokenize(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_length: int) -> TokenArrays:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from analysis.errors import RunError
 from analysis.predictions import FloatArray
 from trainables import checkpoint
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
+from trainables.examples import Examples
 from trainables.loop import build_model
-from trainables.models import ClassifierPool, load_classifier, load_tokenizer, quiet_transformers
-from trainables.session import output_names
+from trainables.models import ClassifierPool, load_classifier, load_processor, quiet_transformers
 from trainables.tasks import Task
 
 BASE_FOLDER = "base"
@@ -26,23 +27,25 @@ DECISION_RULE_FILE = "decision_rule.json"
 
 
 def write_model(folder: Path, base: BaseModel, config: TrialConfig, task: Task, trained: Path) -> None:
-    """Write the checkpoint `trained` to `folder` so that `AutoPeftModelForSequenceClassification` loads it.
+    """Write the checkpoint `trained` to `folder` so that transformers and peft load it.
 
     A base model that only this machine can find is written along, with a configuration that knows the number of
     outputs; peft would otherwise build a head of two.
     """
-    tokenizer = load_tokenizer(base)
-    names = output_names(task)
-    model = build_model(config.model, ClassifierPool(base, names, tokenizer.pad_token_id), config.training.seed)
+    processor = load_processor(base)
+    pad_id = getattr(processor, "pad_token_id", None)
+    names = task.output_names
+    model = build_model(config.model, ClassifierPool(base, names, pad_id), config.training.seed)
     checkpoint.restore_model(trained, model)
     folder.mkdir(parents=True)
     checkpoint.save_model(folder, model)
-    tokenizer.model_max_length = config.model.max_length
-    tokenizer.save_pretrained(folder)
+    if config.data.image is None:
+        processor.model_max_length = config.model.max_length
+    processor.save_pretrained(folder)
     (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
     if config.model.adapter == "lora" and not base.portable:
         with quiet_transformers():
-            load_classifier(base, names, tokenizer.pad_token_id).save_pretrained(folder / BASE_FOLDER)
+            load_classifier(base, names, pad_id).save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)
 
 
@@ -53,21 +56,37 @@ def point_to_base(folder: Path, base: Path) -> None:
     path.write_text(json.dumps({**settings, "base_model_name_or_path": str(base)}, indent=2) + "\n")
 
 
-def outputs_in_fresh_process(folder: Path, texts: Sequence[str], max_length: int) -> FloatArray:
-    """Raw outputs [texts, outputs] of an exported folder, computed by a process that shares nothing with this one.
+def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_length: int) -> FloatArray:
+    """Raw outputs [rows, outputs] of an exported folder, computed by a process that shares nothing with this one.
+
+    The rows are those of all `examples`, one after another.
 
     Raises:
         RunError: the folder did not load there.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        source, target = Path(scratch, "texts.json"), Path(scratch, "outputs.npy")
-        source.write_text(json.dumps(list(texts)))
+        source, target = Path(scratch, "inputs.json"), Path(scratch, "outputs.npy")
+        source.write_text(json.dumps(_inputs(examples, Path(scratch))))
         command = [sys.executable, "-m", "trainables.reload", str(folder), str(source), str(target), str(max_length)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # our own module
         if done.returncode != 0:
             raise RunError(f"{folder}: does not load in a fresh process:\n{done.stderr.strip()[-2000:]}")
         outputs: FloatArray = np.load(target, allow_pickle=False)
         return outputs
+
+
+def _inputs(examples: Sequence[Examples], scratch: Path) -> list[str]:
+    """Texts, or the names of files that images were written to without loss."""
+    inputs: list[str] = []
+    for part in examples:
+        if part.images is None:
+            inputs += part.texts
+            continue
+        for position in range(len(part)):
+            path = scratch / f"{len(inputs)}.png"
+            Image.fromarray(part.images[position]).save(path)
+            inputs.append(str(path))
+    return inputs
 
 
 def discard(folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from analysis.predictions import FloatArray, IntArray
-from trainables.batches import pad, pad_states, share
+from trainables.batches import model_inputs, pad_states, share
 from trainables.config import ModelConfig
 from trainables.encode import EncodedSplit
 from trainables.frozen_prefix import FrozenPrefix, kept_layers
@@ -45,7 +45,7 @@ class Forward:
     def __call__(self, split: EncodedSplit, rows: IntArray) -> Tensor:
         """Raw outputs [rows, outputs] in single precision."""
         device = self._worker.device
-        inputs = {name: tensor.to(device) for name, tensor in pad(split, rows, self._pad_id).items()}
+        inputs = {name: tensor.to(device) for name, tensor in model_inputs(split, rows, self._pad_id).items()}
         if self._stem is not None and split.states is not None:
             self._stem.feed(pad_states(split.offsets, split.states, rows).to(device))
         with autocast(device, self._dtype):

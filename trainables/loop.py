@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import losses
-from analysis.metrics import confusion_matrix, evaluate
-from analysis.predictions import FloatArray, IntArray, Predictions
+from analysis.metrics import Confusion, confusion_matrix, evaluate
+from analysis.predictions import IntArray, Predictions
 from trainables import checkpoint
 from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
@@ -39,7 +39,7 @@ class EpochResult:
 
     epoch: int
     metrics: dict[str, float]
-    confusion: list[list[int]]
+    confusion: Confusion
     predictions: Predictions | None
     train_loss: float
     seconds: float
@@ -91,21 +91,23 @@ class _Trial:
         training = config.training
         self.config, self.data, self.worker = config, data, worker
         self.labels = data.task.label_space
-        self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters)
         self.dtype = resolve_precision(training.precision, worker.device)
         self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
 
-        self.targets = torch.from_numpy(np.array(data.task.targets(data.train.classes, data.train.scores)))
-        amounts = mitigation(data.train.classes, self.labels, training)
-        self.row_weights = torch.from_numpy(amounts.weights[data.train.classes]).float()
+        self.targets = torch.from_numpy(np.array(data.task.targets(data.train)))
+        amounts = mitigation(data.train.classes, self.labels, training, data.train.scores, data.train.labels)
+        self.row_weights = torch.from_numpy(amounts.row_weights).float()
+        pairs = (self.labels.index(self.labels.implications), self.labels.index(self.labels.exclusions))
+        self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
 
         self.model = build_model(config.model, pool, training.seed).to(worker.device)
-        set_head_bias(self.model, self._prior(amounts.sampled * amounts.weights).to(worker.device))
+        prior = data.task.prior(data.train, amounts.mass, amounts.weights)
+        set_head_bias(self.model, torch.from_numpy(prior).float().to(worker.device))
         self.forward = Forward(self.model, config.model, data.pad_id, worker, self.dtype)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
         steps = training.epochs * math.ceil(
-            math.ceil(amounts.sampled.sum() / training.batch_size) / training.accumulation
+            math.ceil(amounts.epoch_length / training.batch_size) / training.accumulation
         )
         self.scheduler = schedule(self.optimizer, training.schedule, training.warmup, steps)
 
@@ -177,20 +179,7 @@ class _Trial:
         outputs = predict_outputs(self.forward, split, size, self.worker)
         if not np.isfinite(outputs).all():
             return None
-        return self.data.task.predictions(outputs, split.rows, split.classes, split.scores)
-
-    def _prior(self, class_mass: FloatArray) -> Tensor:
-        """Where the head starts [outputs]: log shares of the classes, or the mean of the scores, both as weighted."""
-        share_of_class = class_mass / class_mass.sum()
-        if self.data.task.target == "classes":
-            return torch.log(torch.from_numpy(np.maximum(share_of_class, 1e-6))).float()
-        means = [
-            self.targets[self.data.train.classes == index].mean(0)
-            for index in range(len(share_of_class))
-            if class_mass[index] > 0
-        ]
-        weights = torch.from_numpy(share_of_class[class_mass > 0]).float()
-        return (torch.stack(means) * weights[:, None]).sum(0)
+        return self.data.task.predictions(outputs, split)
 
     def _save(self, folder: Path) -> None:
         checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, self.dtype)

@@ -8,12 +8,20 @@ from typing import Any
 import peft
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 from transformers.utils import logging as transformers_logging
 
 from trainables.bases import BaseModel
 
-NEW_HEADS = ("classifier", "score")
+NEW_HEADS = ("classifier", "classification_head", "score")
 _ATTENTION = re.compile(r"(^|\.)(attention|attn|self_attn|SelfAttention|EncDecAttention)(\.|$)")
 _LAYER_NUMBER = re.compile(r"\.(\d+)\.")
 
@@ -26,16 +34,34 @@ def load_tokenizer(base: BaseModel) -> Any:
     return tokenizer
 
 
+def load_processor(base: BaseModel) -> Any:
+    """What prepares the base model's inputs: a tokenizer, or for a model of images its image processor."""
+    if takes_images(AutoConfig.from_pretrained(base.source)):
+        # The default backend needs torchvision.
+        return AutoImageProcessor.from_pretrained(base.source, backend="pil")
+    return load_tokenizer(base)
+
+
+def takes_images(config: Any) -> bool:
+    """Whether a model of this configuration classifies images."""
+    known = type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+    return known and type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+
 def load_classifier(base: BaseModel, label_names: Sequence[str], pad_token_id: int | None) -> Any:
     """Load the base model with a new head of one output per label name."""
     labels = dict(enumerate(label_names))
     config = AutoConfig.from_pretrained(
         base.source, num_labels=len(labels), id2label=labels, label2id={name: i for i, name in labels.items()}
     )
-    if config.pad_token_id is None:
+    images = takes_images(config)
+    if not images and config.pad_token_id is None:
         config.pad_token_id = pad_token_id
-    with quiet_transformers():
-        return AutoModelForSequenceClassification.from_pretrained(base.source, config=config, dtype=torch.float32)
+    auto = AutoModelForImageClassification if images else AutoModelForSequenceClassification
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        # What the checkpoint lacks, such as a pooler, is the same in every process.
+        torch.manual_seed(0)
+        return auto.from_pretrained(base.source, config=config, dtype=torch.float32)
 
 
 def lora_targets(model: nn.Module, targets: str, layers: str) -> list[str]:
@@ -92,7 +118,8 @@ class ClassifierPool:
         self._take_back()
         self._initialise_head(seed)
         config = peft.LoraConfig(
-            task_type=peft.TaskType.SEQ_CLS,
+            # peft has no task for images; the plain wrapper passes any input on.
+            task_type=None if takes_images(self._base.config) else peft.TaskType.SEQ_CLS,
             r=rank,
             lora_alpha=alpha,  # type: ignore[arg-type]  # peft divides by it; a float is as good
             lora_dropout=dropout,

@@ -6,22 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from analysis.errors import Fault, InputError
 from analysis.predictions import IntArray
 from trainables.cells import listed
-from trainables.config import DataConfig, TaskConfig, TrialConfig
+from trainables.config import DataConfig, TrialConfig
 from trainables.encode import EncodedSplit, encode
 from trainables.examples import Examples
 from trainables.read import Reading, first_faults, read_rows
 from trainables.split import group_ids, split, stratified_sample
+from trainables.task_config import TaskConfig
 from trainables.tasks import Task, build_task, default_minority
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 ROLES = ("path", "train", "validation", "test")
 SHOWN_ROWS = 5
@@ -30,7 +28,7 @@ SHOWN_RAREST = 3
 
 @dataclass(frozen=True)
 class LabelledSplits:
-    """The data of an experiment as texts.
+    """The data of an experiment as texts or images.
 
     test: None without a test split. data_hash: SHA-256 of the files' contents, how they are read and the task.
     class_counts: rows by split and class. notes: what the user should know. skipped: what is wrong with rows left out.
@@ -78,26 +76,39 @@ class PreparedData:
         return tuple(sorted(self.task.label_space.minority, key=lambda name: counts[name])[:limit])
 
 
-def prepare(trial: TrialConfig, tokenizer: "PreTrainedTokenizerBase", *, base: Path) -> PreparedData:
+def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     """Read, split, check and encode the data; relative paths count from the folder `base`.
 
+    processor: the base model's tokenizer, or its image processor where `data.image` names a column.
+
     Raises:
-        InputError: as `load_splits`, or the tokenizer cannot pad.
+        InputError: as `load_splits`, the tokenizer cannot pad, or the base model takes something else than the data.
     """
-    if tokenizer.pad_token_id is None:
-        raise InputError("model.base", [Fault("model.base", "must have a tokenizer with a padding token", "none")])
+    _check_processor(processor, trial)
     splits = load_splits(trial, base)
     return PreparedData(
         task=splits.task,
-        train=encode(tokenizer, splits.train, trial.model.max_length),
-        validation=encode(tokenizer, splits.validation, trial.model.max_length),
+        train=encode(processor, splits.train, trial.model.max_length),
+        validation=encode(processor, splits.validation, trial.model.max_length),
         test=splits.test,
-        pad_id=int(tokenizer.pad_token_id),
+        pad_id=0 if trial.data.image is not None else int(processor.pad_token_id),
         data_hash=splits.data_hash,
         class_counts=splits.class_counts,
         notes=splits.notes,
         skipped=splits.skipped,
     )
+
+
+def _check_processor(processor: Any, trial: TrialConfig) -> None:
+    images, rule = hasattr(processor, "image_mean"), ""
+    if images and trial.data.image is None:
+        rule = "must be a model of texts, or data.image name the column with the images"
+    elif not images and trial.data.image is not None:
+        rule = "must be a model of images, since data.image names a column"
+    elif not images and processor.pad_token_id is None:
+        raise InputError("model.base", [Fault("model.base", "must have a tokenizer with a padding token", "none")])
+    if rule:
+        raise InputError("model.base", [Fault("model.base", rule, repr(trial.model.base))])
 
 
 def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
@@ -148,8 +159,7 @@ def _sampled(examples: Examples, train: IntArray, limit: int, seed: int) -> IntA
 
 
 def _class_counts(examples: Examples, classes: tuple[str, ...]) -> dict[str, int]:
-    counts = np.bincount(examples.classes, minlength=len(classes))
-    return dict(zip(classes, counts.tolist(), strict=True))
+    return dict(zip(classes, examples.class_rows(len(classes)).tolist(), strict=True))
 
 
 def _with_minority(config: TaskConfig, classes: tuple[str, ...], train_counts: Mapping[str, int]) -> Task:
@@ -187,8 +197,9 @@ def _notes(
         yield from (f"skipped {fault}" for fault in first_faults(reading.skipped))
     yield from _absent_classes(reading.classes, counts)
     if data.path is None:
+        what = "texts" if data.image is None else "images"
         for one, other in combinations(parts, 2):
-            yield from _shared_texts(one, parts[one], other, parts[other])
+            yield from _shared_texts(one, parts[one], other, parts[other], what)
 
 
 def _absent_classes(classes: tuple[str, ...], counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
@@ -199,13 +210,13 @@ def _absent_classes(classes: tuple[str, ...], counts: Mapping[str, Mapping[str, 
             yield f"class {name!r} (rows: {sum(rows.values()):,}) is not in every split: {told}"
 
 
-def _shared_texts(one: str, first: Examples, other: str, second: Examples) -> Iterator[str]:
+def _shared_texts(one: str, first: Examples, other: str, second: Examples, what: str) -> Iterator[str]:
     ids = group_ids([*first.texts, *second.texts], None)
     shared, _, places = np.intersect1d(ids[: len(first)], ids[len(first) :], return_indices=True)
     if len(shared):
         rows = ", ".join(map(str, np.sort(second.rows[places])[:SHOWN_ROWS]))
         more = ", …" if len(shared) > SHOWN_ROWS else ""
-        yield f"{len(shared):,} texts of {other} stand in {one} too (rows {rows}{more} of all usable rows, from 0)"
+        yield f"{len(shared):,} {what} of {other} stand in {one} too (rows {rows}{more} of all usable rows, from 0)"
 
 
 def _data_hash(paths: Mapping[str, Path], trial: TrialConfig) -> str:
@@ -214,6 +225,7 @@ def _data_hash(paths: Mapping[str, Path], trial: TrialConfig) -> str:
     for role, path in paths.items():
         with path.open("rb") as file:
             digest.update(f"{role} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    data = trial.data.model_dump(mode="json", exclude=set(ROLES))
-    digest.update(json.dumps([data, trial.task.model_dump(mode="json")], ensure_ascii=False).encode())
+    # Without what was left at its default, so that keys of a later version leave the hash as it is.
+    data = trial.data.model_dump(mode="json", exclude=set(ROLES), exclude_defaults=True)
+    digest.update(json.dumps([data, trial.task.model_dump(mode="json", exclude_defaults=True)]).encode())
     return digest.hexdigest()

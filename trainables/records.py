@@ -5,17 +5,22 @@ import difflib
 import io
 import json
 import operator
+import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from analysis.errors import Fault, InputError
 
-Format = Literal["jsonl", "csv", "tsv", "parquet"]
+Format = Literal["jsonl", "csv", "tsv", "parquet", "npz"]
+
+Column = Sequence[Any] | NDArray[np.uint8]
 
 SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -24,6 +29,7 @@ SUFFIXES: dict[str, Format] = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".npz": "npz",
 }
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -34,16 +40,17 @@ class Records:
 
     lines: [n] line on which each row begins, counted from 1; for Parquet the number of the row. columns: n raw values
     of each column asked for, None where a JSON object lacks the key. broken: line and fault of rows that could not be
-    taken apart; they are not among the n.
+    taken apart; they are not among the n. A column of images in an .npz file is an array [n, height, width] or
+    [n, height, width, 3] of bytes.
     """
 
     lines: list[int] = field(default_factory=list)
-    columns: dict[str, Sequence[object]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     broken: list[tuple[int, Fault]] = field(default_factory=list)
 
 
 def read_records(path: Path, file_format: Format | Literal["auto"], names: Sequence[str]) -> Records:
-    """The columns `names` of a JSON Lines, CSV, TSV or Parquet file; `auto` goes by the file's ending.
+    """The columns `names` of a JSON Lines, CSV, TSV, Parquet or .npz file; `auto` goes by the file's ending.
 
     CSV and TSV have a header and the quoting of RFC 4180. Text files are UTF-8, with or without byte order mark.
 
@@ -172,15 +179,43 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Records:
     return Records(lines=list(range(1, table.num_rows + 1)), columns=columns)
 
 
+def _read_npz(path: Path, names: Sequence[str]) -> Records:
+    """Arrays as columns: [n] is a list of values, [n, height, width] and [n, height, width, 3] of bytes are images."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            _check_columns(path, names, file.files)
+            arrays = {name: file[name] for name in names}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _unusable(path, "must be an .npz file of plain arrays", str(error).splitlines()[0]) from error
+    if len({len(array) for array in arrays.values()}) > 1:
+        told = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise _unusable(path, "must hold arrays of equally many rows", told)
+    columns = {name: _array_column(path, name, array) for name, array in arrays.items()}
+    return Records(lines=list(range(1, len(next(iter(arrays.values()))) + 1)), columns=columns)
+
+
+def _array_column(path: Path, name: str, array: Any) -> Column:
+    if array.ndim >= 3 and array.dtype == np.uint8 and (array.ndim == 3 or array.shape[3:] == (3,)):
+        images: NDArray[np.uint8] = array
+        return images
+    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if flat.ndim != 1:
+        rule = f"array {name!r} must be [n], or images of bytes [n, height, width] or [n, height, width, 3]"
+        raise _unusable(path, rule, f"{array.dtype} {list(array.shape)}")
+    values: list[object] = flat.tolist()
+    return values
+
+
 _readers: dict[Format, Callable[[Path, Sequence[str]], Records]] = {
     "jsonl": _read_jsonl,
     "csv": _read_csv,
     "tsv": _read_tsv,
     "parquet": _read_parquet,
+    "npz": _read_npz,
 }
 
 
-def _by_column(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Sequence[object]]:
+def _by_column(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Column]:
     return {name: list(map(operator.itemgetter(i), rows)) for i, name in enumerate(names)}
 
 

@@ -1,6 +1,7 @@
-"""An exported folder, loaded from scratch: `python -m trainables.reload FOLDER TEXTS.json OUTPUTS.npy MAX_LENGTH`.
+"""An exported folder, loaded from scratch: `python -m trainables.reload FOLDER INPUTS.json OUTPUTS.npy MAX_LENGTH`.
 
-Uses transformers and peft as any user of the folder would, and nothing of what wrote it.
+The inputs are texts, or names of image files. Uses transformers and peft as any user of the folder would, and nothing
+of what wrote it.
 """
 
 import json
@@ -10,38 +11,77 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import AutoPeftModelForSequenceClassification
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from peft import AutoPeftModelForSequenceClassification, PeftModel
+from PIL import Image
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 
 BATCH = 64
 
 
 def load(folder: Path) -> Any:
     """The model in an exported folder, adapter or whole."""
-    if (folder / "adapter_config.json").exists():
+    adapter = folder / "adapter_config.json"
+    if takes_images(folder):
+        if not adapter.exists():
+            return AutoModelForImageClassification.from_pretrained(folder)
+        base = json.loads(adapter.read_text())["base_model_name_or_path"]
+        return PeftModel.from_pretrained(AutoModelForImageClassification.from_pretrained(base), str(folder))
+    if adapter.exists():
         return AutoPeftModelForSequenceClassification.from_pretrained(str(folder))
     return AutoModelForSequenceClassification.from_pretrained(str(folder))
 
 
-def outputs(model: Any, tokenizer: Any, texts: list[str], max_length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Raw outputs [texts, outputs], in the order of the texts."""
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+def takes_images(folder: Path) -> bool:
+    """Whether the folder holds an image processor instead of a tokenizer."""
+    return (folder / "preprocessor_config.json").exists()
+
+
+def load_processor(folder: Path) -> Any:
+    """The tokenizer or image processor of an exported folder."""
+    if takes_images(folder):
+        return AutoImageProcessor.from_pretrained(folder, backend="pil")
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def outputs(
+    model: Any, processor: Any, inputs: list[str], max_length: int, images: bool
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Raw outputs [inputs, outputs], in the order of the inputs."""
+    order = sorted(range(len(inputs)), key=lambda index: 0 if images else len(inputs[index]))
     rows: dict[int, Any] = {}
     model.eval()
     for begin in range(0, len(order), BATCH):
         part = order[begin : begin + BATCH]
-        batch = tokenizer(
-            [texts[index] for index in part], truncation=True, max_length=max_length, padding=True, return_tensors="pt"
-        )
+        chosen = [inputs[index] for index in part]
+        batch = _pixels(processor, chosen) if images else _tokens(processor, chosen, max_length)
         with torch.inference_mode():
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            logits = model(**batch).logits
         rows.update(zip(part, logits.float().numpy(), strict=True))
-    return np.stack([rows[index] for index in range(len(texts))])
+    return np.stack([rows[index] for index in range(len(inputs))])
+
+
+def _tokens(tokenizer: Any, texts: list[str], max_length: int) -> dict[str, Any]:
+    batch = tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+    return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+
+
+def _pixels(processor: Any, paths: list[str]) -> dict[str, Any]:
+    batch = processor([Image.open(path).convert("RGB") for path in paths], return_tensors="pt")
+    return {"pixel_values": batch["pixel_values"]}
 
 
 if __name__ == "__main__":
-    exported, source, target, length = sys.argv[1:5]
+    exported, source, target, length = Path(sys.argv[1]), *sys.argv[2:5]
     found = outputs(
-        load(Path(exported)), AutoTokenizer.from_pretrained(exported), json.loads(Path(source).read_text()), int(length)
+        load(exported),
+        load_processor(exported),
+        json.loads(Path(source).read_text()),
+        int(length),
+        takes_images(exported),
     )
     np.save(target, found)

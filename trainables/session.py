@@ -8,7 +8,6 @@ from trainables.config import TrialConfig
 from trainables.loop import EpochResult, Start, train
 from trainables.models import ClassifierPool
 from trainables.prepare import PreparedData
-from trainables.tasks import Task
 from trainables.worker import Worker
 
 RunTrial = Callable[[dict[str, Any], Start | None], Iterator[EpochResult]]
@@ -22,14 +21,9 @@ class TrainingSession:
         self.base = base
 
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
-        pool = ClassifierPool(self.base, output_names(data.task), data.pad_id)
+        pool = ClassifierPool(self.base, data.task.output_names, data.pad_id)
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
             return train(TrialConfig.model_validate(config), data, pool, worker, start)
 
         return run_trial
-
-
-def output_names(task: Task) -> tuple[str, ...]:
-    """What each model output stands for: a dimension where scores are predicted, else a class."""
-    return task.label_space.dimensions if task.target == "scores" else task.label_space.classes

@@ -20,6 +20,7 @@ TIERS = LabelSpace(
     minority=("pilot", "early_commercial", "deployed_proven"),
     dimensions=("deployment_maturity", "proof_of_impact", "evidence"),
     catastrophic=CatastrophicRule(true_below=4.0, predicted_above=8.0),
+    ordered=True,
 )
 CRITERIA = (
     "recall[vaporware] >= 0.85",

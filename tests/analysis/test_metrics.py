@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn import metrics as sk
 from analysis.metrics import Metric, confusion_matrix, evaluate, find, register, registered
 from analysis.predictions import CatastrophicRule, LabelSpace, Predictions
 
-SCORED = LabelSpace(("low", "mid", "high"), ("mid", "high"), ("a", "b"), CatastrophicRule(4.0, 8.0))
+SCORED = LabelSpace(("low", "mid", "high"), ("mid", "high"), ("a", "b"), CatastrophicRule(4.0, 8.0), ordered=True)
 
 
 def classes_only(true: list[int], predicted: list[int]) -> Predictions:
@@ -158,45 +159,144 @@ def test_registration_refuses_duplicates() -> None:
     assert find("no_such_metric") is None
 
 
+def several(
+    true: list[list[int]], predicted: list[list[int]], probabilities: list[list[float]] | None = None
+) -> Predictions:
+    return Predictions(
+        np.arange(len(true)),
+        probabilities=None if probabilities is None else np.array(probabilities),
+        true_labels=np.array(true, dtype=np.bool_).reshape(len(true), 3),
+        predicted_labels=np.array(predicted, dtype=np.bool_).reshape(len(predicted), 3),
+    )
+
+
+TOPICS = LabelSpace(
+    ("insult", "offence", "threat"),
+    ("insult", "threat"),
+    multilabel=True,
+    groups=(("primary", ("offence", "threat")), ("secondary", ("insult",))),
+    implications=(("insult", "offence"),),
+    exclusions=(("insult", "threat"),),
+)
+
+
+@given(st.lists(st.lists(st.integers(0, 1), min_size=6, max_size=6), min_size=1, max_size=30))
+def test_equals_scikit_learn_on_labels(rows: list[list[int]]) -> None:
+    true, predicted = np.array(rows)[:, :3], np.array(rows)[:, 3:]
+    predictions = several(true.tolist(), predicted.tolist())
+    result = evaluate(predictions, TOPICS)
+    precision, recall, f1, support = sk.precision_recall_fscore_support(true, predicted, zero_division=0)
+    have_rows = support > 0
+    for index, name in enumerate(TOPICS.classes):
+        assert result[f"precision[{name}]"] == pytest.approx(precision[index])
+        assert result[f"recall[{name}]"] == pytest.approx(recall[index] if have_rows[index] else np.nan, nan_ok=True)
+    assert result["macro_f1"] == pytest.approx(f1[have_rows].mean() if have_rows.any() else np.nan, nan_ok=True)
+    assert result["accuracy"] == pytest.approx(sk.accuracy_score(true, predicted))
+    decided = true.sum() + predicted.sum()
+    micro = sk.f1_score(true, predicted, average="micro", zero_division=0) if decided else np.nan
+    assert result["micro_f1"] == pytest.approx(micro, nan_ok=True)
+    part = sk.f1_score(true[:, 1:], predicted[:, 1:], average="micro", zero_division=0)
+    if true[:, 1:].sum() + predicted[:, 1:].sum():
+        assert result["micro_f1[primary]"] == pytest.approx(part)
+    assert confusion_matrix(predictions, TOPICS) == sk.multilabel_confusion_matrix(true, predicted).tolist()
+
+
+@given(st.integers(2, 5).flatmap(lambda k: st.tuples(st.just(k), labelled_rows(k))))
+def test_agreement_equals_scikit_learn(case: tuple[int, list[tuple[int, int]]]) -> None:
+    count, pairs = case
+    true, predicted = map(list, zip(*pairs, strict=True))
+    names = tuple("abcde"[:count])
+    result = evaluate(classes_only(true, predicted), LabelSpace(names, names[1:], ordered=True))
+    if len({*true, *predicted}) > 1:
+        assert result["matthews_correlation"] == pytest.approx(sk.matthews_corrcoef(true, predicted))
+        kappa = sk.cohen_kappa_score(true, predicted, labels=range(count), weights="quadratic")
+        assert result["quadratic_weighted_kappa"] == pytest.approx(kappa)
+    assert result["grade_distance"] == pytest.approx(sk.mean_absolute_error(true, predicted))
+
+
+def test_areas_equal_scikit_learn_and_the_bare_name_is_their_mean() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.integers(0, 3, 60)
+    probabilities = generator.dirichlet(np.ones(3), 60)
+    labels = LabelSpace(("a", "b", "c", "never"), ("b",))
+    padded = np.pad(probabilities, ((0, 0), (0, 1)))
+    result = evaluate(Predictions(np.arange(60), true, probabilities.argmax(1), padded), labels)
+    roc = [sk.roc_auc_score(true == index, probabilities[:, index]) for index in range(3)]
+    precision = [sk.average_precision_score(true == index, probabilities[:, index]) for index in range(3)]
+    assert [result[f"roc_auc[{name}]"] for name in "abc"] == pytest.approx(roc)
+    assert result["roc_auc"] == pytest.approx(np.mean(roc))
+    assert result["pr_auc"] == pytest.approx(np.mean(precision))
+    assert np.isnan(result["roc_auc[never]"])
+
+
+def test_constraint_violations_count_rows_not_rules() -> None:
+    # insult without offence; insult with threat (and without offence: still one row); offence alone is fine
+    predictions = several([[0, 0, 0]] * 3, [[1, 0, 0], [1, 0, 1], [0, 1, 0]])
+    assert evaluate(predictions, TOPICS)["constraint_violations"] == 2
+
+
+def test_slices_repeat_every_metric_for_their_rows() -> None:
+    labels = LabelSpace(("other", "toxic"), ("toxic",))
+    script = np.array(["kana", "kana", "kanji", "kanji"], dtype=object)
+    whole = replace(classes_only([1, 1, 1, 0], [1, 0, 1, 0]), slices={"script": script})
+    result = evaluate(whole, labels)
+    assert result["recall[toxic]"] == pytest.approx(2 / 3)
+    assert result["recall[toxic]@script=kana"] == 1 / 2
+    assert result["recall[toxic]@script=kanji"] == 1
+    assert result["accuracy@script=kanji"] == 1
+
+
+def test_named_metrics_alone() -> None:
+    assert evaluate(classes_only([0, 1], [0, 1]), LabelSpace(("a", "b"), ("b",)), ["accuracy"]) == {"accuracy": 1.0}
+
+
+def any_task(metric: Metric, true: list[int], predicted: list[int], seed: int) -> tuple[LabelSpace, Predictions]:
+    """Predictions of a task that has the metric: scores and tiers, else classes, else several labels."""
+    if metric.applies(SCORED):
+        return SCORED, scored(true, predicted, seed)
+    one_hot = np.eye(3, dtype=np.bool_)
+    if metric.applies(TOPICS) and metric.needs == "constraints":
+        return TOPICS, several(one_hot[true].tolist(), one_hot[predicted].tolist())
+    sure = np.eye(3)[np.array(predicted, dtype=np.int64)]
+    return LabelSpace(SCORED.classes, SCORED.minority, ordered=True), replace(
+        classes_only(true, predicted), probabilities=0.7 * sure + 0.1
+    )
+
+
 @pytest.mark.parametrize("metric", registered(), ids=lambda metric: metric.name)
 class TestEveryRegisteredMetric:
     """What holds for any metric, whoever adds it."""
 
-    def values(self, metric: Metric, predictions: Predictions) -> list[float]:
-        result = evaluate(predictions, SCORED)
-        return [result[key] for key in metric.keys(SCORED)]
+    def values(self, metric: Metric, task: tuple[LabelSpace, Predictions]) -> list[float]:
+        labels, predictions = task
+        result = evaluate(predictions, labels)
+        return [result[key] for key in metric.keys(labels)]
 
     def test_is_documented_and_found_by_its_name(self, metric: Metric) -> None:
         assert metric.compute.__doc__
         assert find(metric.name) is metric
 
     def test_gives_a_plain_number_per_key_within_its_scale(self, metric: Metric) -> None:
-        values = self.values(metric, scored([0, 1, 2, 0], [0, 2, 2, 1], 1))
+        values = self.values(metric, any_task(metric, [0, 1, 2, 0], [0, 2, 2, 1], 1))
+        assert values
         assert all(type(value) is float for value in values)
-        assert all(0 <= value <= (1 if metric.scale == "share" else np.inf) for value in values)
+        lowest = -1 if metric.name in {"matthews_correlation", "quadratic_weighted_kappa"} else 0
+        assert all(lowest <= value <= (1 if metric.scale == "share" else np.inf) for value in values)
 
     def test_perfect_predictions_give_its_best_value(self, metric: Metric) -> None:
-        drawn = scored([0, 1, 2, 0], [0, 1, 2, 0], 2)
-        perfect = Predictions(
-            drawn.rows, drawn.true_class, drawn.true_class, None, *[drawn.true_scores] * 2, *[drawn.true_overall] * 2
-        )
+        labels, drawn = any_task(metric, [0, 1, 2, 0], [0, 1, 2, 0], 2)
+        perfect = replace(drawn, predicted_scores=drawn.true_scores, predicted_overall=drawn.true_overall)
+        if metric.name == "constraint_violations":
+            # A truth that breaks a rule is not made better by predicting it.
+            perfect = several([[1, 1, 0]], [[1, 1, 0]])
         best = {("max", "share"): {1.0}, ("min", "amount"): {0.0}, ("max", "amount"): {1.0, 2.0}}  # support: rows
-        assert set(self.values(metric, perfect)) <= best[metric.direction, metric.scale]
+        assert set(self.values(metric, (labels, perfect))) <= best[metric.direction, metric.scale]
 
     def test_does_not_depend_on_the_order_of_rows(self, metric: Metric) -> None:
-        drawn = scored([0, 1, 2, 0, 1], [0, 2, 2, 1, 1], 3)
-        order = np.array([3, 1, 4, 0, 2])
-        parts = (
-            drawn.true_class,
-            drawn.predicted_class,
-            drawn.true_scores,
-            drawn.predicted_scores,
-            drawn.true_overall,
-            drawn.predicted_overall,
-        )
-        true, predicted, *rest = (part[order] for part in parts if part is not None)
-        shuffled = Predictions(order, true, predicted, None, *rest)
-        assert self.values(metric, shuffled) == pytest.approx(self.values(metric, drawn))
+        labels, drawn = any_task(metric, [0, 1, 2, 0, 1], [0, 2, 2, 1, 1], 3)
+        shuffled = drawn.take(np.array([3, 1, 4, 0, 2]))
+        assert self.values(metric, (labels, shuffled)) == pytest.approx(self.values(metric, (labels, drawn)))
 
     def test_no_rows_give_nan_or_zero_without_a_warning(self, metric: Metric) -> None:
-        assert all(np.isnan(value) or value == 0 for value in self.values(metric, scored([], [], 0)))
+        values = self.values(metric, any_task(metric, [], [], 0))
+        assert all(np.isnan(value) or value == 0 for value in values)

@@ -31,6 +31,10 @@ def assert_equal(one: Predictions, other: Predictions) -> None:
         left, right = getattr(one, field.name), getattr(other, field.name)
         if left is None:
             assert right is None
+        elif field.name == "slices":
+            assert {name: values.tolist() for name, values in left.items()} == {
+                name: values.tolist() for name, values in right.items()
+            }
         else:
             np.testing.assert_array_equal(left, right)
             assert left.dtype == right.dtype
@@ -87,7 +91,7 @@ def test_reading_tells_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be read"):
         read_predictions(path, CLASSES)
     pd.DataFrame({"row": [0], "true": ["safe"]}).to_parquet(path)
-    with pytest.raises(RunError, match="must have the columns row, true and predicted, got none of predicted"):
+    with pytest.raises(RunError, match="must have the columns row, true, predicted, got none of predicted"):
         read_predictions(path, CLASSES)
     write_predictions(path, with_probabilities(20), CLASSES)
     with pytest.raises(RunError, match=r"the classes of true must be among \['safe', 'unsafe'\], got "):
@@ -95,3 +99,19 @@ def test_reading_tells_what_does_not_fit(tmp_path: Path) -> None:
     pd.read_parquet(path).drop(columns="probability.safe").to_parquet(path)
     with pytest.raises(RunError, match=r"probability must have a column for each of .*, got none of \['safe'\]"):
         read_predictions(path, CLASSES)
+
+
+def test_labels_and_slices_come_back(tmp_path: Path) -> None:
+    labels = LabelSpace(("insult", "threat"), ("threat",), multilabel=True)
+    predictions = Predictions(
+        np.arange(2),
+        probabilities=np.array([[0.9, 0.2], [0.1, 0.6]]),
+        true_labels=np.array([[True, False], [False, False]]),
+        predicted_labels=np.array([[True, False], [False, True]]),
+        slices={"script": np.array(["kana", "kanji"], dtype=object)},
+    )
+    write_predictions(tmp_path / "a.parquet", predictions, labels)
+    assert_equal(read_predictions(tmp_path / "a.parquet", labels), predictions)
+    frame = pd.read_parquet(tmp_path / "a.parquet")
+    assert frame["predicted_label.threat"].tolist() == [False, True]
+    assert frame["slice.script"].tolist() == ["kana", "kanji"]

@@ -17,7 +17,7 @@ from trainables.frozen_prefix import FrozenPrefix
 from trainables.loop import Start, build_model, train
 from trainables.models import ClassifierPool, load_tokenizer
 from trainables.prepare import prepare
-from trainables.session import TrainingSession, output_names
+from trainables.session import TrainingSession
 from trainables.worker import Worker
 
 # Words give the class away; 60 rows to train on, 48 : 8 : 4, and 20 to validate.
@@ -71,13 +71,13 @@ def data(still_minilm, folder):
 
 @pytest.fixture(scope="module")
 def pool(still_minilm, data):
-    return ClassifierPool(still_minilm, output_names(data.task), data.pad_id)
+    return ClassifierPool(still_minilm, data.task.output_names, data.pad_id)
 
 
 @pytest.fixture(scope="module")
 def noisy_pool(data):
     """MiniLM as it is, with dropout."""
-    return ClassifierPool(resolve_base("minilm"), output_names(data.task), data.pad_id)
+    return ClassifierPool(resolve_base("minilm"), data.task.output_names, data.pad_id)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_a_whole_model_learns_and_goes_on_too(data, still_minilm, tmp_path):
     config = TrialConfig.model_validate(
         {**trial_config(settings).model_dump(), "model": {"max_length": 16, "adapter": "none"}}
     )
-    pool = ClassifierPool(still_minilm, output_names(data.task), data.pad_id)
+    pool = ClassifierPool(still_minilm, data.task.output_names, data.pad_id)
     epochs = train(config, data, pool, Worker())
     first = next(epochs)
     first.save(tmp_path)
@@ -327,7 +327,7 @@ def scored(still_minilm, folder):
 
 def test_scores_are_learnt_and_cut_into_tiers(still_minilm, scored):
     config, data = scored
-    pool = ClassifierPool(still_minilm, output_names(data.task), data.pad_id)
+    pool = ClassifierPool(still_minilm, data.task.output_names, data.pad_id)
     results = run(config, data, pool)
     assert results[-1].train_loss < results[0].train_loss
     predictions, metrics = results[-1].predictions, results[-1].metrics

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from analysis.errors import InputError
-from trainables.config import DataConfig, TaskConfig
+from trainables.config import DataConfig
 from trainables.read import read_rows
+from trainables.task_config import TaskConfig
 
 CLASSES = {"kind": "multiclass"}
 SCORES = {
@@ -92,7 +93,7 @@ def test_parquet_with_numbers_of_several_types(tmp_path):
 def test_format_can_be_named(write):
     assert read(write("d.txt", "text,label\none,a\ntwo,b\n"), format="csv").classes == ("a", "b")
     assert faults(write("d.txt", GOOD)) == [
-        "FILE: must end in one of .jsonl, .ndjson, .csv, .tsv, .parquet, .pq, got '.txt' (or set data.format)"
+        "FILE: must end in one of .jsonl, .ndjson, .csv, .tsv, .parquet, .pq, .npz, got '.txt' (or set data.format)"
     ]
 
 

@@ -1,0 +1,163 @@
+"""The section `task` of an experiment: one class for each kind of task."""
+
+import itertools
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+import losses
+from trainables.section import Section
+
+Names = Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class DimensionConfig(Section):
+    """One score dimension: the column it is read from and its share in the overall score."""
+
+    column: str | None = Field(None, description="default: the dimension's name")
+    weight: float = Field(1.0, ge=0)
+
+
+class GatekeeperConfig(Section):
+    """A dimension without which nothing ranks high: below `cut`, the tier is at most `max_tier`."""
+
+    dimension: str
+    cut: float
+    max_tier: str
+
+
+class CatastrophicConfig(Section):
+    """True overall score below one cut, predicted overall score above another."""
+
+    true_below: float
+    predicted_above: float
+
+
+class TieredScoresConfig(Section):
+    """Several scores per row; their weighted mean is cut into tiers. `tiers` maps each name to its lower bound."""
+
+    kind: Literal["tiered_scores"]
+    dimensions: dict[str, DimensionConfig] = Field(min_length=1)
+    range: tuple[float, float] = (0.0, 10.0)
+    tiers: dict[str, float] = Field(min_length=2)
+    gatekeeper: GatekeeperConfig | None = None
+    catastrophic: CatastrophicConfig | None = None
+    minority: tuple[str, ...] | None = Field(None, description="default: every tier but the largest")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TieredScoresConfig":
+        low, high = self.range
+        cuts = list(self.tiers.values())
+        if low >= high:
+            raise ValueError(f"range must ascend, got {low:g} to {high:g}")
+        if sum(dimension.weight for dimension in self.dimensions.values()) <= 0:
+            raise ValueError("at least one dimension needs a weight above 0")
+        if cuts[0] != low or any(a >= b for a, b in itertools.pairwise(cuts)) or cuts[-1] >= high:
+            raise ValueError(f"tiers must start at {low:g} and ascend below {high:g}, got {cuts}")
+        if self.gatekeeper and self.gatekeeper.dimension not in self.dimensions:
+            raise ValueError(f"gatekeeper.dimension must be one of {list(self.dimensions)}")
+        if self.gatekeeper and self.gatekeeper.max_tier not in self.tiers:
+            raise ValueError(f"gatekeeper.max_tier must be one of {list(self.tiers)}")
+        _known_minority(self.minority, tuple(self.tiers))
+        return self
+
+
+class MulticlassConfig(Section):
+    """One class per row. `classes` defaults to the values found in the training data, sorted."""
+
+    kind: Literal["multiclass"]
+    classes: Names | None = None
+    minority: tuple[str, ...] | None = Field(None, description="default: every class but the largest")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MulticlassConfig":
+        if self.classes is not None:
+            _different(self.classes, "classes")
+            _known_minority(self.minority, self.classes)
+        return self
+
+
+class OrdinalConfig(Section):
+    """One of several grades per row, which ascend in the order of `classes`. `link`: how outputs make a grade."""
+
+    kind: Literal["ordinal"]
+    classes: Names
+    link: Literal["corn", "cumulative", "softmax"] = "corn"
+    minority: tuple[str, ...] | None = Field(None, description="default: every grade but the largest")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "OrdinalConfig":
+        _different(self.classes, "classes")
+        _known_minority(self.minority, self.classes)
+        return self
+
+
+class MultilabelConfig(Section):
+    """Any number of labels per row. `labels` defaults to those found in the training data, sorted.
+
+    groups: names for sets of labels, such as `primary` and `secondary`, that get an F1 of their own. implies: what else
+    is true of a row with a label, such as the primary label of a secondary one. excludes: pairs that never go together.
+    """
+
+    kind: Literal["multilabel"]
+    labels: Names | None = None
+    minority: tuple[str, ...] | None = Field(None, description="default: every label but the largest")
+    groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    implies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    excludes: tuple[tuple[str, str], ...] = ()
+
+    @field_validator("implies", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {label: (implied,) if isinstance(implied, str) else implied for label, implied in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MultilabelConfig":
+        if self.labels is not None:
+            _different(self.labels, "labels")
+            _known_minority(self.minority, self.labels)
+            if unknown := self.unknown(self.labels):
+                raise ValueError(f"groups, implies and excludes must use the labels, got {unknown} besides")
+        if any(one == other for one, other in (*self.excludes, *self.implications())):
+            raise ValueError("no label may imply or exclude itself")
+        return self
+
+    def implications(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a label and one that it implies."""
+        return tuple((label, implied) for label, several in self.implies.items() for implied in several)
+
+    def unknown(self, labels: tuple[str, ...]) -> list[str]:
+        """Names in groups, implications and exclusions that are not among `labels`."""
+        used = itertools.chain(*self.groups.values(), *self.implications(), *self.excludes)
+        return sorted(set(used) - set(labels))
+
+
+def _different(names: tuple[str, ...], what: str) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} must not repeat")
+
+
+def _known_minority(minority: tuple[str, ...] | None, classes: tuple[str, ...]) -> None:
+    unknown = [name for name in minority or () if name not in classes]
+    if unknown:
+        raise ValueError(f"minority names {unknown}, which are not among {list(classes)}")
+    if minority is not None and not 0 < len(minority) < len(classes):
+        raise ValueError("minority must name at least one class and not all of them")
+
+
+TaskConfig = Annotated[
+    TieredScoresConfig | MulticlassConfig | OrdinalConfig | MultilabelConfig, Field(discriminator="kind")
+]
+
+
+def loss_target(kind: object, link: object = None) -> losses.Target:
+    """Which losses fit a kind of task; `link` counts for ordinal ones. Classes where the kind is none of ours.
+
+    >>> loss_target("ordinal", "corn"), loss_target("ordinal", "softmax"), loss_target("tiered_scores")
+    ('corn', 'classes', 'scores')
+    """
+    if kind == "ordinal":
+        return {"softmax": "classes", "cumulative": "cumulative"}.get(str(link), "corn")  # type: ignore[return-value]
+    return {"tiered_scores": "scores", "multilabel": "labels"}.get(str(kind), "classes")  # type: ignore[return-value]

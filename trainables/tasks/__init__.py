@@ -1,0 +1,25 @@
+"""What is predicted: how labels become targets for the loss, and model outputs become predictions.
+
+A task is one frozen dataclass with `@register(kind)` beside it, a module each. Tasks hold plain values, so they pickle,
+and know numpy only. Importing this package registers all of them.
+"""
+
+# Imported for their registrations as much as for the names.
+from trainables.tasks.multiclass import Multiclass
+from trainables.tasks.multilabel import Multilabel
+from trainables.tasks.ordinal import Ordinal
+from trainables.tasks.protocol import Target, Task
+from trainables.tasks.registry import build_task, default_minority, register
+from trainables.tasks.tiered_scores import TieredScores
+
+__all__ = [
+    "Multiclass",
+    "Multilabel",
+    "Ordinal",
+    "Target",
+    "Task",
+    "TieredScores",
+    "build_task",
+    "default_minority",
+    "register",
+]

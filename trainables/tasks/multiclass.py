@@ -1,0 +1,68 @@
+"""One class per row; binary is two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from analysis.predictions import FloatArray, LabelSpace, Predictions
+from trainables.examples import Labelled
+from trainables.tasks.protocol import LEAST_SHARE, Outputs, Target, Targets, finite
+from trainables.tasks.registry import register
+
+if TYPE_CHECKING:
+    from trainables.task_config import MulticlassConfig
+
+
+@dataclass(frozen=True)
+class Multiclass:
+    """One class per row; outputs are logits [n, classes]."""
+
+    label_space: LabelSpace
+    kind: str = "multiclass"
+    target: Target = "classes"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.label_space.classes
+
+    def with_minority(self, minority: tuple[str, ...]) -> Self:
+        return replace(self, label_space=replace(self.label_space, minority=minority))
+
+    def targets(self, truth: Labelled) -> Targets:
+        return np.asarray(truth.classes, dtype=np.int64)
+
+    def prior(self, truth: Labelled, mass: FloatArray, label_weights: FloatArray) -> FloatArray:
+        return class_prior(truth, mass, len(self.label_space.classes))
+
+    def predictions(self, outputs: Outputs, truth: Labelled) -> Predictions:
+        return Predictions(
+            rows=truth.rows,
+            true_class=truth.classes,
+            predicted_class=np.asarray(outputs).argmax(axis=1).astype(np.int64),
+            probabilities=softmax(finite(outputs)),
+            slices=truth.slices,
+        )
+
+    def decision_rule(self) -> dict[str, Any]:
+        return {"kind": self.kind, "classes": list(self.label_space.classes)}
+
+
+def class_prior(truth: Labelled, mass: FloatArray, classes: int) -> FloatArray:
+    """Logarithm of each class's share [classes] in the mass of an epoch."""
+    share = np.bincount(truth.classes, mass, minlength=classes) / mass.sum()
+    return np.asarray(np.log(np.maximum(share, LEAST_SHARE)))
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities [n, classes] of logits [n, classes]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+@register("multiclass")
+def _multiclass(config: MulticlassConfig, classes: tuple[str, ...]) -> Multiclass:
+    return Multiclass(LabelSpace(config.classes or classes, config.minority or ()))

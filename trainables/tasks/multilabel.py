@@ -1,0 +1,75 @@
+"""Several labels per row, or none, with rules on which of them go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from analysis.predictions import BoolArray, FloatArray, LabelSpace, Predictions
+from trainables.examples import Labelled
+from trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
+from trainables.tasks.registry import register
+
+if TYPE_CHECKING:
+    from trainables.task_config import MultilabelConfig
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Multilabel:
+    """Labels that are each there or not; outputs are logits [n, labels]."""
+
+    label_space: LabelSpace
+    kind: str = "multilabel"
+    target: Target = "labels"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.label_space.classes
+
+    def with_minority(self, minority: tuple[str, ...]) -> Self:
+        return replace(self, label_space=replace(self.label_space, minority=minority))
+
+    def targets(self, truth: Labelled) -> Targets:
+        return _given(truth).astype(np.float32)
+
+    def prior(self, truth: Labelled, mass: FloatArray, label_weights: FloatArray) -> FloatArray:
+        present = mass @ _given(truth) * label_weights
+        absent = mass @ ~_given(truth)
+        return logit(present / (present + absent))
+
+    def predictions(self, outputs: Outputs, truth: Labelled) -> Predictions:
+        probabilities = sigmoid(finite(outputs))
+        return Predictions(
+            rows=truth.rows,
+            probabilities=probabilities,
+            true_labels=_given(truth),
+            predicted_labels=probabilities > THRESHOLD,
+            slices=truth.slices,
+        )
+
+    def decision_rule(self) -> dict[str, Any]:
+        return {"kind": self.kind, "classes": list(self.label_space.classes), "threshold": THRESHOLD}
+
+
+def _given(truth: Labelled) -> BoolArray:
+    if truth.labels is None:
+        raise ValueError("a task with several labels per row needs the true labels [n, labels], got None")
+    return truth.labels
+
+
+@register("multilabel")
+def _multilabel(config: MultilabelConfig, classes: tuple[str, ...]) -> Multilabel:
+    return Multilabel(
+        LabelSpace(
+            classes=config.labels or classes,
+            minority=config.minority or (),
+            multilabel=True,
+            groups=tuple(config.groups.items()),
+            implications=config.implications(),
+            exclusions=config.excludes,
+        )
+    )
