@@ -4,39 +4,47 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from analysis import metrics as metric_registry
-from analysis.criteria import Verdict, split_key
+from analysis.intervals import LEVEL, exact
 from analysis.ranking import DEFAULT_OBJECTIVE, objective_key
 from analysis.run import Run
-from analysis.standings import Standing
-from analysis.table import Column, cell_len, cut, fitting, pad, render_columns, short_names, total_width
+from analysis.standings import RankBy, Standing, cost_name, pareto_set
+from analysis.table import Column, cut, fitting, render_columns, short_names, total_width
+from analysis.winner_text import plain, winner_lines
+from analysis.wording import duration_text, interval_text, probability_text, value_text
 
+# Trials whose intervals are shown, and trials of the Pareto set that are named.
+_WITH_INTERVALS = 5
+_NAMED = 8
 _NAME_WIDTHS = (12, 9, 7)
 _STATUSES = ("completed", "stopped", "interrupted", "failed")
 
 
-def render(ranked: Sequence[Standing], run: Run, width: int, limit: int | None) -> str:
+def render(ranked: Sequence[Standing], run: Run, width: int, limit: int | None, rank_by: RankBy = "criteria") -> str:
     """The text of ranked standings; `width` in terminal columns, `limit` in rows of the table, None for all."""
-    parts = [_title(ranked, run, width)]
+    parts = [_title(ranked, run, width, rank_by)]
     if ranked:
-        parts += [_table(ranked[:limit], run, width), _left_out(ranked, limit), _winner(ranked, run, width)]
+        parts += [
+            _table(ranked[:limit], run, width, rank_by),
+            _left_out(ranked, limit),
+            _intervals(ranked[:limit], run, width),
+            winner_lines(ranked, run, width),
+            _front(ranked, run, width),
+        ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _title(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
+def _title(ranked: Sequence[Standing], run: Run, width: int, rank_by: RankBy) -> list[str]:
     counts = Counter(standing.status for standing in ranked)
     shown = ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
     trials = f"{len(ranked)} trial{'s' if len(ranked) != 1 else ''}"
-    objective = run.objective.replace("_", " ") if run.objective == DEFAULT_OBJECTIVE else run.objective
     name = f"{run.header.get('name', run.folder.name)}: {trials}{f' ({shown})' if shown else ''}"
-    order = f"By criteria met, then {objective}. Class columns: recall on validation data."
+    order = f"{_order_text(run, rank_by)} Class columns: recall on validation data."
     return [*textwrap.wrap(name, width), *textwrap.wrap(order, width)]
 
 
-def _table(shown: Sequence[Standing], run: Run, width: int) -> list[str]:
-    fixed = _fixed_columns(shown, run)
+def _table(shown: Sequence[Standing], run: Run, width: int, rank_by: RankBy) -> list[str]:
+    fixed = [*_fixed_columns(shown, run), *_ranked_by(shown, run, rank_by)]
     columns = _classes_within(fixed, shown, run, width)
     status = Column(("status",), tuple(standing.status for standing in shown), "<")
     lines = render_columns(fitting(columns, [status, *_parameters(shown)], width))
@@ -57,6 +65,15 @@ def _fixed_columns(shown: Sequence[Standing], run: Run) -> list[Column]:
         key = next((objective_key(one.best.metrics, run.objective) for one in shown if one.best), run.objective)
         columns.append(Column((cut(run.objective, 16),), _values(shown, key)))
     return columns
+
+
+def _ranked_by(shown: Sequence[Standing], run: Run, rank_by: RankBy) -> list[Column]:
+    """The figure that decided the order, where it is no column anyway."""
+    if rank_by == "probability":
+        return [Column(("P(all)",), tuple(probability_text(one.ranked_by) for one in shown))]
+    if rank_by == "lower_bound":
+        return [Column(("worse", "end"), tuple(value_text(run.objective, abs(one.ranked_by)) for one in shown))]
+    return []
 
 
 def _classes_within(columns: list[Column], shown: Sequence[Standing], run: Run, width: int) -> list[Column]:
@@ -96,7 +113,7 @@ def _parameters(shown: Sequence[Standing]) -> list[Column]:
     labels = dict(zip(paths, short_names(paths, ".", from_end=True), strict=True))
     columns = []
     for path in paths:
-        cells = tuple(cut(_plain(standing.record.params.get(path)), 16) for standing in shown)
+        cells = tuple(cut(plain(standing.record.params.get(path)), 16) for standing in shown)
         if len(set(cells)) > 1 or len(shown) == 1:
             columns.append(Column(tuple(labels[path].rsplit("_", 1)), cells))
     return columns
@@ -107,79 +124,60 @@ def _left_out(ranked: Sequence[Standing], limit: int | None) -> list[str]:
     return [f"{more} more trial{'s' if more > 1 else ''} below; --csv and --json hold all."] if more > 0 else []
 
 
-def _winner(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
-    winner = next((standing for standing in ranked if standing.exportable), None)
-    told = winner or ranked[0]
-    if told.best is None:
-        return ["No winner: no trial has finished an epoch."]
-    lines = [] if winner else ["No winner: every trial failed or left no checkpoint. The first of the table:"]
-    if winner and winner is not ranked[0]:
-        reason = "failed" if ranked[0].record.status == "failed" else "left no checkpoint"
-        lines.append(f"Trial {ranked[0].record.trial} ranks first, but {reason}.")
-    role = "Winner" if winner else "Best"
-    met = f"{told.met} of {len(run.criteria)} criteria met"
-    lines.append(f"{role}: trial {told.record.trial}, epoch {told.best.epoch} of {len(told.record.epochs)}, {met}")
-    lines += _verdicts(told)
-    parameters = "  ".join(f"{path}={_plain(value)}" for path, value in told.record.params.items())
-    return lines + textwrap.wrap(parameters, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-
-
-def _verdicts(standing: Standing) -> list[str]:
-    width = max((cell_len(verdict.criterion.text) for verdict in standing.verdicts), default=0)
-    lines = [
-        f"  {verdict.status:<9}  {pad(verdict.criterion.text, width)}  {_told(verdict, standing)}"
-        for verdict in standing.verdicts
+def _intervals(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
+    """Recall of the minority classes with exact intervals, for the first trials of the table."""
+    shown = [standing for standing in ranked if standing.best][:_WITH_INTERVALS]
+    classes = sorted(run.labels.minority, key=lambda name: _rows_of(name, shown))
+    columns = [_interval_column(name, shown) for name in classes if _rows_of(name, shown) > 0]
+    if not shown or not columns:
+        return []
+    places = {id(standing): str(rank) for rank, standing in enumerate(ranked, start=1)}
+    first = [
+        Column(("#",), tuple(places[id(standing)] for standing in shown)),
+        Column(("trial",), tuple(standing.record.trial for standing in shown), "<"),
     ]
-    missed = [verdict for verdict in standing.verdicts if verdict.status == "missed"]
-    if missed:
-        closest = min(missed, key=lambda verdict: verdict.violation)
-        lines.append(f"  Closest miss: {closest.criterion.text}, {_distance(closest)}")
+    title = f"Recall of the minority classes with {100 * LEVEL:g} % intervals, by the rows of validation data:"
+    return [*textwrap.wrap(title, width), *render_columns(fitting(first, columns, width))]
+
+
+def _interval_column(name: str, shown: Sequence[Standing]) -> Column:
+    return Column((cut(name, 16), f"n={_rows_of(name, shown):.0f}"), tuple(_with_interval(name, one) for one in shown))
+
+
+def _with_interval(name: str, standing: Standing) -> str:
+    metrics = standing.best.metrics if standing.best else {}
+    rows, recall = metrics.get(f"support[{name}]", math.nan), metrics.get(f"recall[{name}]", math.nan)
+    if not rows > 0 or not math.isfinite(recall):
+        return "-"
+    interval = exact(round(recall * rows), round(rows))
+    return f"{value_text('recall', recall)}  {interval_text('recall', interval)}"
+
+
+def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
+    """The Pareto set, and what a trial that meets all criteria has cost."""
+    lines = []
+    front = [one.record.trial for one, inside in zip(ranked, pareto_set(ranked, run), strict=True) if inside]
+    if len(front) > 1:
+        more = f" and {len(front) - _NAMED} more" if len(front) > _NAMED else ""
+        names = f"{', '.join(front[:_NAMED])}{more}"
+        lines += textwrap.wrap(f"No trial beats these in both minority recall and {cost_name(ranked)}: {names}", width)
+    spent = sum(standing.seconds for standing in ranked)
+    meeting = sum(standing.met == len(run.criteria) for standing in ranked if standing.best)
+    if spent > 0 and run.criteria:
+        each = f"{duration_text(spent / meeting)} for each trial that meets" if meeting else "no trial meets"
+        lines += textwrap.wrap(f"Training took {duration_text(spent)} in all, {each} all criteria.", width)
     return lines
 
 
-def _told(verdict: Verdict, standing: Standing) -> str:
-    """The value of a verdict, for a recall with the rows behind it, such as `33.3 % (1 of 3)`."""
-    name, selector, _ = split_key(verdict.key)
-    metrics = standing.best.metrics if standing.best else {}
-    if not verdict.key:
-        metric = metric_registry.find(verdict.criterion.metric)
-        return "no rows in the validation data" if metric and metric.selector == "class" else "not measured"
-    notes = [selector] if verdict.criterion.selector == "*" and selector else []
-    rows = metrics.get(f"support[{selector}]", math.nan)
-    if name == "recall" and rows > 0:
-        notes.append(f"{verdict.value * rows:.0f} of {rows:.0f}")
-    if verdict.status == "undecided":
-        notes.append("others have no rows")
-    return _value(name, verdict.value) + (f" ({', '.join(notes)})" if notes else "")
-
-
-def _distance(verdict: Verdict) -> str:
-    criterion = verdict.criterion
-    distance = abs(verdict.value - criterion.threshold)
-    side = {">": "short", "<": "too much", "=": "off"}[criterion.op[0]]
-    metric = metric_registry.find(criterion.metric)
-    if metric and metric.scale == "share":
-        return f"{100 * distance:.1f} points {side}"
-    return f"{distance:.3g} {side}"
-
-
 def _values(shown: Sequence[Standing], key: str) -> tuple[str, ...]:
-    name, *_ = split_key(key)
-    return tuple(_value(name, one.best.metrics.get(key, math.nan) if one.best else math.nan) for one in shown)
+    return tuple(value_text(key, one.best.metrics.get(key, math.nan) if one.best else math.nan) for one in shown)
 
 
-def _value(name: str, value: float) -> str:
-    """A metric's value: shares as percentages, whole amounts without decimals, "-" for none."""
-    metric = metric_registry.find(name)
-    if not math.isfinite(value):
-        return "-"
-    if metric is not None and metric.scale == "share":
-        return f"{100 * value:.1f} %"
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
-
-
-def _plain(value: Any) -> str:
-    """A parameter's value, numbers to three digits."""
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _order_text(run: Run, rank_by: RankBy) -> str:
+    objective = run.objective.replace("_", " ") if run.objective == DEFAULT_OBJECTIVE else run.objective
+    return {
+        "criteria": f"By criteria met, then {objective}.",
+        "objective": f"By {objective}, then criteria met.",
+        "probability": "By the probability that the true values meet all criteria, P(all).",
+        "lower_bound": f"By the worse end of the {100 * LEVEL:g} % interval of {objective}.",
+    }[rank_by]

@@ -3,22 +3,25 @@
 Every row carries `schema`, `kind` and `time` (seconds since 1970). A row is durable once `append` has returned.
 """
 
+import contextlib
 import fcntl
+import gc
 import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from analysis.criteria import check_objective
 from analysis.errors import RunError
-from analysis.run import EndRow, EpochRow, Run, TrialRecord, header_criteria, header_labels
+from analysis.run import EndRow, EpochRow, Run, TrialRecord, header_bands, header_criteria, header_labels
 from analysis.strict_json import dumps
 
 SCHEMA_VERSION = 1
+_LINES_AT_ONCE = 1000
 LEDGER_NAME = "ledger.jsonl"
 
 # What a row of each kind must hold beside schema, kind and time; more keys are welcome and kept.
@@ -121,10 +124,22 @@ def read_ledger(path: str | os.PathLike[str]) -> Run:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror} (give the folder of a run)") from error
     reader = _Reader(path)
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            reader.take(number, line, last=number == len(lines))
+    with _no_collection():
+        for start in range(0, len(lines), _LINES_AT_ONCE):
+            reader.take(start + 1, lines[start : start + _LINES_AT_ONCE], last=len(lines))
     return reader.run()
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would walk all rows again and again, and none of them is garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reader:
@@ -138,13 +153,25 @@ class _Reader:
         self.epochs: dict[str, dict[int, EpochRow]] = {}
         self.problems: list[str] = []
 
-    def take(self, number: int, line: bytes, *, last: bool) -> None:
+    def take(self, first: int, lines: Sequence[bytes], *, last: int) -> None:
+        """Read lines of which the first has the number `first`; `last` is the number of the ledger's last line."""
+        rows = _parsed_together(lines)
+        for number, line in enumerate(lines, start=first):
+            if rows is not None:
+                self._row(number, rows[number - first])
+            elif line.strip():
+                self._line(number, line, last=number == last)
+
+    def _line(self, number: int, line: bytes, *, last: bool) -> None:
         try:
             row = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
             if not last:
                 self._problem(number, f"not a line of JSON: {error}")
             return
+        self._row(number, row)
+
+    def _row(self, number: int, row: Any) -> None:
         try:
             self._add(row)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -168,6 +195,7 @@ class _Reader:
             header_criteria(header),
             header_labels(header),
             header["objective"],
+            header_bands(header),
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -180,6 +208,7 @@ class _Reader:
             raise ValueError(f"the schema must be version {SCHEMA_VERSION}, got {row.get('schema')!r}")
         if row.get("kind") == "run":
             header_criteria(row)
+            header_bands(row)
             check_objective(row["objective"], header_labels(row))
             self.headers.append(row)
         elif row.get("kind") == "trial":
@@ -200,6 +229,17 @@ class _Reader:
         if trial not in self.trials:
             self.trials[trial] = TrialRecord(trial)
         return self.trials[trial]
+
+
+def _parsed_together(lines: Sequence[bytes]) -> list[Any] | None:
+    """The rows of sound lines, parsed in one go, which shares their keys; None where one of them is not sound."""
+    if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
+        return None
+    try:
+        rows = json.loads(b"[" + b",".join(lines) + b"]")
+    except (ValueError, RecursionError):
+        return None
+    return rows if len(rows) == len(lines) else None
 
 
 def _check_keys(row: Mapping[str, Any]) -> None:

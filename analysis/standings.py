@@ -10,8 +10,9 @@ import numpy as np
 
 from analysis.criteria import Criterion, Verdict
 from analysis.evidence import Evidence
+from analysis.front import pareto
 from analysis.judging import rank_keys
-from analysis.predictions import IntArray
+from analysis.predictions import BoolArray, IntArray
 from analysis.ranking import judge, objective_value
 from analysis.run import EpochRow, Run, TrialRecord
 
@@ -88,9 +89,22 @@ def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
     return ranked
 
 
-def standing_at(record: TrialRecord, epoch: int | None, run: Run) -> Standing:
+def pareto_set(ranked: Sequence[Standing], run: Run) -> BoolArray:
+    """Which trials no other one beats in both minority recall and cost: MAE where there are scores, else violation."""
+    gain = np.array([_best_metric(standing, "minority_recall") for standing in ranked])
+    by_error = cost_name(ranked) == "MAE"
+    cost = [_best_metric(one, "mae") if by_error else one.violation if one.best else math.nan for one in ranked]
+    return pareto(gain, np.array(cost))
+
+
+def cost_name(ranked: Sequence[Standing]) -> str:
+    """What minority recall is weighed against in the Pareto set."""
+    return "MAE" if any("mae" in standing.best.metrics for standing in ranked if standing.best) else "violation"
+
+
+def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: float = math.nan) -> Standing:
     """How a trial stands with that epoch, or without any."""
-    return Standing(record, next((row for row in record.epochs if row.epoch == epoch), None), run.criteria)
+    return Standing(record, next((row for row in record.epochs if row.epoch == epoch), None), run.criteria, ranked_by)
 
 
 def _by_criteria(run: Run) -> list[Standing]:
@@ -109,6 +123,10 @@ def _order(rows: Sequence[EpochRow], run: Run) -> IntArray:
     """Positions of the rows, the best one first, the earlier one on ties."""
     keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
     return np.lexsort([-column for column in keys.T[::-1]])
+
+
+def _best_metric(standing: Standing, key: str) -> float:
+    return standing.best.metrics.get(key, math.nan) if standing.best else math.nan
 
 
 def _objective(standing: Standing, run: Run) -> float:

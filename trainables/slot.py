@@ -106,7 +106,7 @@ class Slot(tune.Trainable):
 
     def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:  # type: ignore[override]  # from with_parameters
         self._plan = plan
-        self._criteria = [parse(text) for text in plan.criteria]
+        self._criteria = [parse(text, plan.labels.minority) for text in plan.criteria]
         self._group = _WorkerGroup(plan)
         self.reset_config(config)
 

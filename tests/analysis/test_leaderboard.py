@@ -93,7 +93,8 @@ def test_csv_holds_the_whole_frame(run: Run) -> None:
 
 def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
     document = json.loads(to_json(leaderboard(run), run))
-    assert list(document) == ["run", "winner", "problems", "trials"]
+    assert list(document) == ["run", "winner", "assessment", "problems", "trials"]
+    assert document["assessment"] is None  # the run stored no predictions
     assert document["winner"] == "both"
     assert document["run"]["criteria"] == list(CRITERIA)
     assert {tuple(trial) for trial in document["trials"]} == {
@@ -124,11 +125,24 @@ def test_text(run: Run) -> None:
         "5  waiting      -         -         -       -       -  interrupted      1",
         "6  crashed      -         -         -       -       -  failed           0",
         "",
+        "Recall of the minority classes with 90 % intervals, by the rows of validation",
+        "data:",
+        "                      rare",
+        "#  trial               n=6",
+        "--------------------------",
+        "1  broken  83.3 %  42–99 %",
+        "2  both    50.0 %  15–85 %",
+        "3  near    66.7 %  27–94 %",
+        "4  low     83.3 %  42–99 %",
+        "",
         "Trial broken ranks first, but failed.",
-        "Winner: trial both, epoch 2 of 3, 2 of 2 criteria met",
+        "Winner: trial both, epoch 2 of 3, 2 of 2 criteria met as measured",
         "  met        recall[common] >= 0.80  85.0 % (42 of 50)",
         "  met        recall[rare] >= 0.40    50.0 % (3 of 6)",
+        "  No intervals: the stored predictions of this trial cannot be read.",
         "  training.loss.gamma=3",
+        "",
+        "Training took 15 s in all, 8 s for each trial that meets all criteria.",
     ]
 
 
@@ -139,13 +153,14 @@ def test_text_names_the_closest_miss_and_what_is_undecided(rows: SimpleNamespace
         rows.run(labels=LABELS, criteria=criteria), rows.trial("a"), rows.epoch("a", 1, values, checkpoint=None)
     )
     run = read_ledger(folder)
-    assert to_text(leaderboard(run), run).splitlines()[-7:] == [
+    assert to_text(leaderboard(run), run).splitlines()[-10:-2] == [
         "No winner: every trial failed or left no checkpoint. The first of the table:",
-        "Best: trial a, epoch 1 of 1, 0 of 4 criteria met",
+        "Best: trial a, epoch 1 of 1, 0 of 4 criteria met as measured",
         "  missed     recall[common] >= 0.80  78.0 % (39 of 50)",
         "  missed     recall[*] >= 0.50       33.3 % (rare, 2 of 6)",
         "  undecided  accuracy >= 0.50        not measured",
         "  missed     support[common] == 60   50",
+        "  No intervals: the stored predictions of this trial cannot be read.",
         "  Closest miss: recall[common] >= 0.80, 2.0 points short",
     ]
 
@@ -158,7 +173,7 @@ def test_a_class_without_rows_is_undecided(rows: SimpleNamespace, write_ledger: 
         rows.epoch("a", 1, values),
     )
     run = read_ledger(folder)
-    assert to_text(leaderboard(run), run).splitlines()[-2:] == [
+    assert to_text(leaderboard(run), run).splitlines()[-5:-3] == [
         "  undecided  recall[rare] >= 0.4  no rows in the validation data",
         "  undecided  recall[*] >= 0.5     90.0 % (common, 45 of 50, others have no rows)",
     ]
