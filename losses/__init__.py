@@ -10,7 +10,7 @@ from losses.facts import LabelFacts
 from losses.imbalance import LogitAdjusted, MarginCrossEntropy
 from losses.multilabel import FocalBinaryCrossEntropy
 from losses.ordinal import ConditionalOrdinal, CumulativeLink
-from losses.registry import Loss, Target, build, check, names, register
+from losses.registry import Loss, Target, build, check, names, outputs_for, register
 from losses.regression import FocalSquaredError, Huber
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "build",
     "check",
     "names",
+    "outputs_for",
     "register",
 ]

@@ -109,6 +109,10 @@ class MarginCrossEntropy:
             raise _needs_counts("ldam", "max_margin")
         return self.scaled(at_least_single(outputs), targets)
 
+    def outputs_for(self, logits: Tensor) -> Tensor:
+        """The outputs that times scale are these logits; margins are for the true class alone and left aside."""
+        return logits / self.scale
+
     def scaled(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """(Focal) cross entropy of outputs times scale, margins already taken off."""
         return FocalCrossEntropy(self.gamma)(self.scale * outputs, targets)
@@ -127,6 +131,10 @@ class _Shifted:
         outputs = at_least_single(outputs)
         return self.loss(outputs + outputs.new_tensor(self.shifts), targets)
 
+    def outputs_for(self, logits: Tensor) -> Tensor:
+        """The outputs that with the constants are these logits."""
+        return logits - logits.new_tensor(self.shifts)
+
 
 @dataclass(frozen=True)
 class _WithMargins:
@@ -134,6 +142,10 @@ class _WithMargins:
 
     loss: MarginCrossEntropy
     margins: tuple[float, ...]
+
+    def outputs_for(self, logits: Tensor) -> Tensor:
+        """As for the loss without margins."""
+        return self.loss.outputs_for(logits)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         require_index_targets(outputs, targets, "classes")

@@ -35,6 +35,23 @@ class NeedsFacts(Protocol):
         """The loss for labels of which these facts hold."""
 
 
+@runtime_checkable
+class ChangesOutputs(Protocol):
+    """A loss that changes the outputs before it compares them with the targets."""
+
+    def outputs_for(self, logits: Tensor) -> Tensor:
+        """The outputs that the loss makes these logits of."""
+
+
+def outputs_for(loss: Loss, logits: Tensor) -> Tensor:
+    """The outputs [..., columns] from which `loss` sees these logits [..., columns]: where a new head has to start.
+
+    A loss on adjusted logits or on outputs times 30 would else be far from what is meant, and small steps do not get
+    there in a few epochs.
+    """
+    return loss.outputs_for(logits) if isinstance(loss, ChangesOutputs) else logits
+
+
 LossClass = TypeVar("LossClass", bound=Callable[..., Loss])
 
 

@@ -85,6 +85,24 @@ def test_a_class_without_rows_has_the_largest_margin_and_changes_no_other():
 
 
 @pytest.mark.parametrize(
+    ("name", "parameters", "told"),
+    [
+        ("focal", {}, True),
+        ("logit_adjusted", {"tau": 0.0}, False),
+        ("logit_adjusted", {"tau": 1.0}, True),
+        ("logit_adjusted", {"tau": 2.5}, True),
+        ("ldam", {"max_margin": 0.0, "scale": 30.0}, False),
+        ("ldam", {"max_margin": 0.0, "scale": 30.0}, True),
+    ],
+)
+def test_a_head_can_start_where_each_class_costs_minus_the_logarithm_of_its_share(name, parameters, told):
+    loss = losses.build(name, "classes", parameters, LabelFacts((70.0, 29.0, 1.0)) if told else None)
+    shares = torch.tensor([0.9, 0.09, 0.01], dtype=torch.float64)
+    outputs = losses.outputs_for(loss, torch.log(shares))
+    torch.testing.assert_close(loss(outputs.expand(3, -1), torch.arange(3)), -torch.log(shares))
+
+
+@pytest.mark.parametrize(
     ("name", "parameter"),
     [("logit_adjusted", "tau"), ("ldam", "max_margin")],
 )
