@@ -1,6 +1,6 @@
 """What is predicted (the label space) and what was predicted (the predictions), as plain arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -87,6 +87,23 @@ class Predictions:
         arrays = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "slices"}
         picked: dict[str, Any] = {name: None if array is None else array[index] for name, array in arrays.items()}
         return replace(self, **picked, slices={name: values[index] for name, values in self.slices.items()})
+
+    @classmethod
+    def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
+        """The rows of several predictions of one task, one after another.
+
+        Raises:
+            ValueError: no parts.
+        """
+        if not parts:
+            raise ValueError("at least one part must be given, got none")
+        names = [part.name for part in fields(cls) if part.name != "slices"]
+        columns: dict[str, Any] = {
+            name: None if getattr(parts[0], name) is None else np.concatenate([getattr(one, name) for one in parts])
+            for name in names
+        }
+        slices = {name: np.concatenate([one.slices[name] for one in parts]) for name in parts[0].slices}
+        return cls(**columns, slices=slices)
 
     @property
     def strata(self) -> IntArray:

@@ -22,7 +22,8 @@ class EpochRow:
 
     epoch: counted from 1. metrics: flat, as `analysis.metrics.evaluate` names them, NaN where undefined.
     confusion: [classes][classes] counts, rows are the true class. seconds, peak_memory_mb: spent on the epoch.
-    checkpoint, predictions: paths relative to the run folder. time: seconds since 1970.
+    checkpoint, predictions: paths relative to the run folder. time: seconds since 1970. rule: the values that decide
+    between labels, empty where they are the task's own.
     """
 
     trial: str
@@ -36,6 +37,7 @@ class EpochRow:
     predictions: str | None
     score: float
     time: float
+    rule: tuple[float, ...] = ()
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -59,6 +61,7 @@ class EpochRow:
             predictions=row.get("predictions"),
             score=_number(row, "score"),
             time=_number(row, "time"),
+            rule=tuple(row.get("rule") or ()),
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def export_trial(run_path: Path, output: Path, trial: str | None, console: Conso
     loaded = load_experiment(run_path / EXPERIMENT_FILE)
     config = TrialConfig.model_validate(loaded.trial_tree(record.params))
     base = resolve_base(config.model.base, loaded.folder)
-    data = _same_data(run, load_splits(config, loaded.folder))
+    data = _with_rule(_same_data(run, load_splits(config, loaded.folder)), row)
     try:
         write_model(output, base, config, data.task, run.resolve(row.checkpoint or ""))
         exported = _check_and_measure(run, record, row, data, config, output)
@@ -81,6 +82,11 @@ def _same_data(run: Run, data: LabelledSplits) -> LabelledSplits:
     return data
 
 
+def _with_rule(data: LabelledSplits, row: EpochRow) -> LabelledSplits:
+    """The data with the rule that the epoch's validation predictions gave."""
+    return replace(data, task=data.task.with_rule(row.rule)) if row.rule else data
+
+
 def _check_and_measure(
     run: Run, record: TrialRecord, row: EpochRow, data: LabelledSplits, config: TrialConfig, folder: Path
 ) -> Exported:
@@ -97,7 +103,8 @@ def _check_and_measure(
         folder,
         record,
         row,
-        validation=evaluate(reloaded, run.labels),
+        # Cross-fitted where there is a rule; `reloaded` was decided by the rule that all its rows gave.
+        validation=dict(row.metrics) if row.rule else evaluate(reloaded, run.labels),
         test=evaluate(test, run.labels) if test else None,
         test_confusion=confusion_matrix(test, run.labels) if test else None,
     )

@@ -28,6 +28,7 @@ from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
 from trainables.bases import BaseModel, resolve_base
 from trainables.config import TrialConfig
+from trainables.decision import RuleGoal
 from trainables.mitigation import mitigation
 from trainables.models import load_processor
 from trainables.prepare import PreparedData, prepare
@@ -155,8 +156,9 @@ class _Search:
         return scheduler
 
     def _plan(self, slots: SlotLayout) -> SlotPlan:
+        session = TrainingSession(self.base, RuleGoal(self.loaded.experiment.criteria, self.goal.objective))
         return SlotPlan(
-            work=ray.put((TrainingSession(self.base), self.data.for_trials())),
+            work=ray.put((session, self.data.for_trials())),
             labels=self.data.task.label_space,
             run_folder=str(self.folder.path),
             workers=slots.workers,

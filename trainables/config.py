@@ -131,6 +131,17 @@ class LossConfig(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class DecisionRuleConfig(Section):
+    """Whether the values that decide between labels are chosen on the validation split, and in how many parts.
+
+    Offsets of classes, thresholds of grades and labels, cuts between tiers; see `trainables.decision`. The metrics of
+    an epoch come from rules that have not seen the rows they decide.
+    """
+
+    fit: bool = False
+    folds: int = Field(5, ge=2)
+
+
 class TrainingConfig(Section):
     """The optimiser (AdamW), its schedule, and the mitigations."""
 
@@ -149,6 +160,7 @@ class TrainingConfig(Section):
     weighted_sampling: WeightedSamplingConfig = WeightedSamplingConfig()
     class_weights: ClassWeightsConfig = ClassWeightsConfig()
     loss: LossConfig = LossConfig()
+    decision_rule: DecisionRuleConfig = DecisionRuleConfig()
 
 
 class TrialConfig(Section):

@@ -25,6 +25,16 @@ class Labelled(Protocol):
     def slices(self) -> Mapping[str, NameArray]: ...
 
 
+class Part:
+    """Some rows of what is labelled, at the positions `index` [m]."""
+
+    def __init__(self, whole: Labelled, index: IntArray) -> None:
+        self.rows, self.classes = whole.rows[index], whole.classes[index]
+        self.scores = None if whole.scores is None else whole.scores[index]
+        self.labels = None if whole.labels is None else whole.labels[index]
+        self.slices = {name: values[index] for name, values in whole.slices.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """n labelled texts or images.

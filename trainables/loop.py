@@ -17,6 +17,7 @@ from analysis.predictions import IntArray, Predictions
 from trainables import checkpoint
 from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
+from trainables.decision import RuleGoal, decide
 from trainables.forward import Forward, predict_outputs
 from trainables.mitigation import epoch_rows, mitigation
 from trainables.models import ClassifierPool, set_head_bias
@@ -32,7 +33,8 @@ PREDICTION_BATCH_FACTOR = 4
 class EpochResult:
     """What one epoch gave. Equal on every worker of a group, but for `save`, which rank 0 alone needs to call.
 
-    metrics: flat, keys as criteria name them; empty when the trial diverged. train_loss: weighted mean over the epoch.
+    metrics: flat, keys as criteria name them; empty when the trial diverged. rule: the values that decide between
+    labels, empty where they are the task's own. train_loss: weighted mean over the epoch.
     seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a
     folder.
     """
@@ -41,6 +43,7 @@ class EpochResult:
     metrics: dict[str, float]
     confusion: Confusion
     predictions: Predictions | None
+    rule: tuple[float, ...]
     train_loss: float
     seconds: float
     peak_memory_mb: float
@@ -57,14 +60,20 @@ class Start:
 
 
 def train(
-    config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker, start: Start | None = None
+    config: TrialConfig,
+    data: PreparedData,
+    pool: ClassifierPool,
+    worker: Worker,
+    start: Start | None = None,
+    goal: RuleGoal | None = None,
 ) -> Iterator[EpochResult]:
     """Train one configuration; yields after every epoch and ends with the last one, or with the one that diverged.
 
     data: read-only arrays, shared between trials. pool: the process's base model. start: None for a new trial.
+    goal: what a decision rule is chosen for.
     Rows, batches and dropout depend on seed and epoch alone, so a trial that goes on gives what it would have given.
     """
-    trial = _Trial(config, data, pool, worker)
+    trial = _Trial(config, data, pool, worker, goal or RuleGoal())
     first = 1
     if start is not None:
         checkpoint.restore(start.folder, trial.model, trial.optimizer, trial.scheduler, trial.scaler)
@@ -87,9 +96,11 @@ def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
 class _Trial:
     """The state of one trial in one process: model, optimiser, and the data as the loss wants them."""
 
-    def __init__(self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> None:
+    def __init__(
+        self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker, goal: RuleGoal
+    ) -> None:
         training = config.training
-        self.config, self.data, self.worker = config, data, worker
+        self.config, self.data, self.worker, self.goal = config, data, worker, goal
         self.labels = data.task.label_space
         self.dtype = resolve_precision(training.precision, worker.device)
         self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
@@ -101,8 +112,8 @@ class _Trial:
         self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
 
         self.model = build_model(config.model, pool, training.seed).to(worker.device)
-        prior = data.task.prior(data.train, amounts.mass, amounts.weights)
-        set_head_bias(self.model, torch.from_numpy(prior).float().to(worker.device))
+        prior = torch.from_numpy(data.task.prior(data.train, amounts.mass, amounts.weights)).float()
+        set_head_bias(self.model, losses.outputs_for(self.loss, prior).to(worker.device))
         self.forward = Forward(self.model, config.model, data.pad_id, worker, self.dtype)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
@@ -117,13 +128,14 @@ class _Trial:
             torch.cuda.reset_peak_memory_stats(self.worker.device)
         train_loss = self._train_epoch(epoch)
         diverged = not math.isfinite(train_loss)
-        predictions = None if diverged else self._validate()
+        predictions, rule = (None, ()) if diverged else self._validate()
         diverged = diverged or predictions is None
         return EpochResult(
             epoch=epoch,
             metrics=evaluate(predictions, self.labels) if predictions else {},
             confusion=confusion_matrix(predictions, self.labels) if predictions else [],
             predictions=predictions,
+            rule=rule,
             train_loss=train_loss,
             seconds=time.perf_counter() - started,
             peak_memory_mb=self._peak_memory_mb(),
@@ -172,14 +184,17 @@ class _Trial:
         row_losses = self.loss(outputs, self.targets[rows].to(device))
         return (row_losses * self.row_weights[rows].to(device)).sum()
 
-    def _validate(self) -> Predictions | None:
-        """Predictions for the validation split; None when the model's outputs are no longer finite."""
-        split = self.data.validation
-        size = PREDICTION_BATCH_FACTOR * self.config.training.batch_size
+    def _validate(self) -> tuple[Predictions | None, tuple[float, ...]]:
+        """Predictions for the validation split, and the rule; no predictions when outputs are no longer finite."""
+        split, task, training = self.data.validation, self.data.task, self.config.training
+        size = PREDICTION_BATCH_FACTOR * training.batch_size
         outputs = predict_outputs(self.forward, split, size, self.worker)
         if not np.isfinite(outputs).all():
-            return None
-        return self.data.task.predictions(outputs, split)
+            return None, ()
+        if not training.decision_rule.fit:
+            return task.predictions(outputs, split), ()
+        decided, predictions = decide(task, outputs, split, self.goal, training.decision_rule.folds, training.seed)
+        return predictions, decided.rule
 
     def _save(self, folder: Path) -> None:
         checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, self.dtype)

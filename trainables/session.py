@@ -5,6 +5,7 @@ from typing import Any
 
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
+from trainables.decision import RuleGoal
 from trainables.loop import EpochResult, Start, train
 from trainables.models import ClassifierPool
 from trainables.prepare import PreparedData
@@ -15,15 +16,15 @@ OpenSession = Callable[[Any, Worker], RunTrial]
 
 
 class TrainingSession:
-    """Opened once per process; called with one trial's configuration after another."""
+    """Opened once per process; called with one trial's configuration after another. goal: as in `train`."""
 
-    def __init__(self, base: BaseModel) -> None:
-        self.base = base
+    def __init__(self, base: BaseModel, goal: RuleGoal | None = None) -> None:
+        self.base, self.goal = base, goal
 
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
         pool = ClassifierPool(self.base, data.task.output_names, data.pad_id)
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            return train(TrialConfig.model_validate(config), data, pool, worker, start)
+            return train(TrialConfig.model_validate(config), data, pool, worker, start, self.goal)
 
         return run_trial

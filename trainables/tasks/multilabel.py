@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,14 +16,18 @@ from trainables.tasks.registry import register
 if TYPE_CHECKING:
     from trainables.task_config import MultilabelConfig
 
-THRESHOLD = 0.5
+CANDIDATES = 20
 
 
 @dataclass(frozen=True)
 class Multilabel:
-    """Labels that are each there or not; outputs are logits [n, labels]."""
+    """Labels that are each there or not; outputs are logits [n, labels].
+
+    thresholds: [labels] probability above which a label is given, one half for each where there are none.
+    """
 
     label_space: LabelSpace
+    thresholds: tuple[float, ...] = ()
     kind: str = "multilabel"
     target: Target = "labels"
 
@@ -47,12 +52,24 @@ class Multilabel:
             rows=truth.rows,
             probabilities=probabilities,
             true_labels=_given(truth),
-            predicted_labels=probabilities > THRESHOLD,
+            predicted_labels=probabilities > np.asarray(self.rule),
             slices=truth.slices,
         )
 
+    @property
+    def rule(self) -> tuple[float, ...]:
+        return self.thresholds or (0.5,) * len(self.label_space.classes)
+
+    def with_rule(self, rule: tuple[float, ...]) -> Self:
+        return replace(self, thresholds=rule)
+
+    def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
+        """Probabilities of the rows, in equal shares."""
+        quantiles = np.quantile(outputs[:, position], np.linspace(0, 1, CANDIDATES))
+        return tuple(float(value) for value in sigmoid(np.unique(quantiles)))
+
     def decision_rule(self) -> dict[str, Any]:
-        return {"kind": self.kind, "classes": list(self.label_space.classes), "threshold": THRESHOLD}
+        return {"kind": self.kind, "classes": list(self.label_space.classes), "thresholds": list(self.rule)}
 
 
 def _given(truth: Labelled) -> BoolArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from trainables.task_config import OrdinalConfig
 
 Link = Literal["corn", "cumulative", "softmax"]
+THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.05, 0.951, 0.05), 2))
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Ordinal:
     cumulative: [n, grades - 1], logit P(y > 0) = o_0 and logit P(y > j) = o_0 - Σ_{i=1..j} softplus(o_i), a cumulative
     link model (McCullagh 1980) whose thresholds ascend whatever the model says and may differ between rows.
     softmax: [n, grades] logits, as if the grades had no order.
-    The predicted grade is the median: the highest whose P(y ≥ grade) is above one half; with softmax the likeliest.
+    thresholds: [grades - 1]; a row reaches grade j + 1 where P(y > j) is above the threshold at j and it reached the
+    grade before. With one half for each, the predicted grade is the median.
     """
 
     label_space: LabelSpace
     link: Link = "corn"
+    thresholds: tuple[float, ...] = ()
     kind: str = "ordinal"
 
     @property
@@ -63,12 +67,11 @@ class Ordinal:
 
     def predictions(self, outputs: Outputs, truth: Labelled) -> Predictions:
         probabilities = self.probabilities(finite(outputs))
-        above = probabilities[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-        median = (above > 0.5).sum(axis=1)
+        reached = np.cumprod(_above(probabilities) > np.asarray(self.rule), axis=1)
         return Predictions(
             rows=truth.rows,
             true_class=truth.classes,
-            predicted_class=(probabilities.argmax(axis=1) if self.link == "softmax" else median).astype(np.int64),
+            predicted_class=reached.sum(axis=1).astype(np.int64),
             probabilities=probabilities,
             slices=truth.slices,
         )
@@ -81,8 +84,24 @@ class Ordinal:
         bounded = np.pad(above, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
         return np.asarray(-np.diff(bounded, axis=1))
 
+    @property
+    def rule(self) -> tuple[float, ...]:
+        return self.thresholds or (0.5,) * (len(self.label_space.classes) - 1)
+
+    def with_rule(self, rule: tuple[float, ...]) -> Self:
+        return replace(self, thresholds=rule)
+
+    def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
+        return THRESHOLDS
+
     def decision_rule(self) -> dict[str, Any]:
-        return {"kind": self.kind, "classes": list(self.label_space.classes), "link": self.link}
+        classes = list(self.label_space.classes)
+        return {"kind": self.kind, "classes": classes, "link": self.link, "thresholds": list(self.rule)}
+
+
+def _above(probabilities: FloatArray) -> FloatArray:
+    """P(y > j) [n, grades - 1]."""
+    return np.asarray(probabilities[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:])
 
 
 def _cumulative_logits(outputs: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """What the loop, the metrics and the export ask of a task."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -50,6 +51,16 @@ class Task(Protocol):
 
     def predictions(self, outputs: Outputs, truth: Labelled) -> Predictions:
         """Predictions of n rows from raw model outputs [n, outputs]; FloatingPointError where one is not finite."""
+
+    @property
+    def rule(self) -> tuple[float, ...]:
+        """The values that decide between labels: offsets, thresholds or cuts; those of the plain rule at first."""
+
+    def with_rule(self, rule: tuple[float, ...]) -> Self:
+        """The same task, deciding by other values."""
+
+    def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
+        """Values worth trying at one position of the rule, all others as they are, for rows with these outputs."""
 
     def decision_rule(self) -> dict[str, Any]:
         """All that is needed to turn raw outputs into labels without rarecall, as plain JSON values."""

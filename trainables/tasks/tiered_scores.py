@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # A row whose scores are all 6.0 must reach the cut 6.0, whatever its weights do to the last bit of the mean.
 OVERALL_DECIMALS = 9
+CANDIDATES = 20
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class TieredScores:
     """Scores whose weighted mean is cut into tiers; outputs are scores [n, dimensions] scaled to 0–1.
 
     weights: one per dimension, at least one above 0. range: lowest and highest score. cuts: lower bound of each tier.
+    predicted_cuts: [tiers - 1] where predicted scores are cut instead, above the lowest tier; empty for the same cuts.
     """
 
     label_space: LabelSpace
@@ -40,6 +43,7 @@ class TieredScores:
     range: tuple[float, float]
     cuts: tuple[float, ...]
     gatekeeper: Gatekeeper | None = None
+    predicted_cuts: tuple[float, ...] = ()
     kind: str = "tiered_scores"
     target: Target = "scores"
 
@@ -58,8 +62,10 @@ class TieredScores:
 
     def tiers(self, scores: FloatArray) -> IntArray:
         """Tier [n] of scores [n, dimensions]: the highest whose lower bound the overall score reaches."""
-        tier = np.searchsorted(self.cuts, self.overall(scores), side="right").astype(np.int64) - 1
-        tier = np.maximum(tier, 0)
+        return self._cut(scores, self.cuts[1:])
+
+    def _cut(self, scores: FloatArray, cuts: tuple[float, ...]) -> IntArray:
+        tier = np.searchsorted(cuts, self.overall(scores), side="right").astype(np.int64)
         if self.gatekeeper is None:
             return tier
         closed = scores[:, self.gatekeeper.dimension] < self.gatekeeper.cut
@@ -79,13 +85,29 @@ class TieredScores:
         return Predictions(
             rows=truth.rows,
             true_class=truth.classes,
-            predicted_class=self.tiers(predicted),
+            predicted_class=self._cut(predicted, self.rule),
             true_scores=true,
             predicted_scores=predicted,
             true_overall=self.overall(true),
             predicted_overall=self.overall(predicted),
             slices=truth.slices,
         )
+
+    @property
+    def rule(self) -> tuple[float, ...]:
+        return self.predicted_cuts or self.cuts[1:]
+
+    def with_rule(self, rule: tuple[float, ...]) -> Self:
+        return replace(self, predicted_cuts=rule)
+
+    def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
+        """Overall scores of the rows that lie between the neighbouring cuts, in equal shares."""
+        low, high = self.range
+        overall = self.overall(np.clip(low + outputs * (high - low), low, high))
+        below = self.rule[position - 1] if position else low
+        above = self.rule[position + 1] if position + 1 < len(self.rule) else high
+        between = overall[(overall > below) & (overall < above)]
+        return np.unique(np.quantile(between, np.linspace(0, 1, CANDIDATES))).tolist() if len(between) else ()
 
     def decision_rule(self) -> dict[str, Any]:
         return {
@@ -94,7 +116,7 @@ class TieredScores:
             "dimensions": list(self.label_space.dimensions),
             "weights": list(self.weights),
             "range": list(self.range),
-            "cuts": list(self.cuts),
+            "cuts": [self.range[0], *self.rule],
             "overall_decimals": OVERALL_DECIMALS,
             "gatekeeper": self._named_gatekeeper(),
         }
