@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
+
 from analysis.predictions import BoolArray, FloatArray, LabelSpace, Predictions
 from analysis.tally import Tally, tally
 

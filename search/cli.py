@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from analysis.errors import RarecallError
+
+if TYPE_CHECKING:
+    from analysis.standings import RankBy
 
 EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
 RUN = click.argument("run", type=click.Path(path_type=Path))
@@ -17,6 +20,21 @@ ADDRESS = click.option(
 )
 RESUME = click.option("--resume", is_flag=True, help="Go on with the run that is there.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
+
+CRITERIA = click.option(
+    "--criteria",
+    metavar="FILE|LINE",
+    multiple=True,
+    help='A line such as "recall[rare] >= 0.4", or a file of them or an experiment; may be repeated.',
+)
+MINORITY = click.option("--minority", metavar="A,B", help="The classes that matter; by default all but the largest.")
+CLASSES = click.option("--classes", metavar="A,B,C", help="All classes, ascending where they are grades.")
+TIERS = click.option("--tiers", metavar="A=0,B=4", help="Tiers of the overall score with their lower bounds.")
+WEIGHTS = click.option("--weights", metavar="X=.5,Y=.5", help="Of the dimensions in the overall score; default equal.")
+LEVEL = click.option(
+    "--level", type=click.FloatRange(0.5, 1, max_open=True), default=0.9, show_default=True, help="Of the intervals."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
 def main() -> None:
@@ -100,7 +118,14 @@ def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bo
 @click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
 @click.option("--json", "form", flag_value="json", help="The same as JSON.")
 @click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
-def leaderboard(run: Path, form: str | None, limit: int | None) -> None:
+@click.option(
+    "--rank-by",
+    type=click.Choice(["criteria", "objective", "probability", "lower_bound"]),
+    default="criteria",
+    show_default=True,
+    help="What decides the order first; docs/verdicts.md tells each.",
+)
+def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
     """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
     from analysis.leaderboard import leaderboard as rank
     from analysis.leaderboard import to_csv, to_json
@@ -110,18 +135,68 @@ def leaderboard(run: Path, form: str | None, limit: int | None) -> None:
     for problem in records.problems:
         click.echo(f"left out: {problem}", err=True)
     if form == "csv":
-        click.echo(to_csv(rank(records)), nl=False)
+        click.echo(to_csv(rank(records, rank_by)), nl=False)
     elif form == "json":
-        click.echo(to_json(rank(records), records))
+        click.echo(to_json(rank(records, rank_by), records))
     else:
-        _print_leaderboard(records, Console().width, limit)
+        _print_leaderboard(records, Console().width, limit, rank_by)
 
 
-def _print_leaderboard(run: Any, width: int, limit: int | None) -> None:
+def _print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
     from analysis.leaderboard import leaderboard as rank
     from analysis.leaderboard import to_text
 
-    click.echo(to_text(rank(run), run, width, limit=limit))
+    click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
+
+
+@rarecall.command()
+@click.argument("target")
+@CRITERIA
+@MINORITY
+@CLASSES
+@TIERS
+@WEIGHTS
+@LEVEL
+@JSON
+def evaluate(target: str, criteria: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
+    """Say what predictions are worth: TARGET is a Parquet, CSV or JSON Lines file of them, RUN or RUN:TRIAL.
+
+    A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
+    `predicted.<dimension>` with --tiers.
+    """
+    from analysis.evaluation import evaluated
+    from analysis.evaluation_text import render
+    from analysis.strict_json import dumps
+    from analysis.targets import open_target
+    from search.evaluate import meaning, read_criteria
+
+    opened = open_target(target, meaning(**options))
+    wanted = read_criteria(criteria, opened.labels) or opened.criteria
+    result = evaluated(opened.name, opened.predictions, opened.labels, wanted, level)
+    click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
+
+
+@rarecall.command()
+@click.argument("targets", nargs=-1, required=True)
+@MINORITY
+@CLASSES
+@TIERS
+@WEIGHTS
+@LEVEL
+@JSON
+def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
+    """Hold each of TARGETS against the first one, on the same rows: RUN:TRIAL, RUN (its winner) or files."""
+    from analysis.comparison import compared
+    from analysis.comparison_text import render
+    from analysis.strict_json import dumps
+    from search.evaluate import meaning, open_alike
+
+    opened = open_alike(targets, meaning(**options))
+    results = [compared(opened[0], other, level) for other in opened[1:]]
+    if as_json:
+        click.echo(dumps([result.plain() for result in results], indent=2))
+    else:
+        click.echo("\n".join(render(result, Console().width) for result in results), nl=False)
 
 
 @rarecall.command()

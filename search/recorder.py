@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ class Recorder(tune.Callback):
     def _add_epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
         row["time"] = round(time.time(), 3)
         self._ledger.append({"kind": "epoch", **row})
-        epoch = EpochRow(**{field.name: row[field.name] for field in fields(EpochRow)})
+        epoch = EpochRow.from_row(row)
         record.epochs[:] = [earlier for earlier in record.epochs if earlier.epoch != epoch.epoch] + [epoch]
         self._prune_checkpoints(record)
 
