@@ -23,7 +23,8 @@ class EpochRow:
     epoch: counted from 1. metrics: flat, as `analysis.metrics.evaluate` names them, NaN where undefined.
     confusion: [classes][classes] counts, rows are the true class. seconds, peak_memory_mb: spent on the epoch.
     checkpoint, predictions: paths relative to the run folder. time: seconds since 1970. rule: the values that decide
-    between labels, empty where they are the task's own.
+    between labels, empty where they are the task's own. train_loss: as the rows are weighted; validation_loss: without
+    weights, NaN where the ledger has none.
     """
 
     trial: str
@@ -38,6 +39,7 @@ class EpochRow:
     score: float
     time: float
     rule: tuple[float, ...] = ()
+    validation_loss: float = math.nan
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -62,6 +64,7 @@ class EpochRow:
             score=_number(row, "score"),
             time=_number(row, "time"),
             rule=tuple(row.get("rule") or ()),
+            validation_loss=_number(row, "validation_loss"),
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import losses
 from analysis.metrics import Confusion, confusion_matrix, evaluate
-from analysis.predictions import IntArray, Predictions
+from analysis.predictions import FloatArray, IntArray, Predictions
 from trainables import checkpoint
 from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
@@ -33,22 +33,23 @@ PREDICTION_BATCH_FACTOR = 4
 class EpochResult:
     """What one epoch gave. Equal on every worker of a group, but for `save`, which rank 0 alone needs to call.
 
-    metrics: flat, keys as criteria name them; empty when the trial diverged. rule: the values that decide between
-    labels, empty where they are the task's own. train_loss: weighted mean over the epoch.
+    metrics: flat, keys as criteria name them; empty when the trial diverged. train_loss: weighted mean over the epoch.
     seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a
-    folder.
+    folder. rule: the values that decide between labels, empty where they are the task's own. validation_loss: mean over
+    the validation rows, which all weigh the same; NaN when the trial diverged.
     """
 
     epoch: int
     metrics: dict[str, float]
     confusion: Confusion
     predictions: Predictions | None
-    rule: tuple[float, ...]
     train_loss: float
     seconds: float
     peak_memory_mb: float
     diverged: bool
     save: Callable[[Path], None]
+    rule: tuple[float, ...] = ()
+    validation_loss: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,9 @@ class _Trial:
             torch.cuda.reset_peak_memory_stats(self.worker.device)
         train_loss = self._train_epoch(epoch)
         diverged = not math.isfinite(train_loss)
-        predictions, rule = (None, ()) if diverged else self._validate()
-        diverged = diverged or predictions is None
+        outputs = None if diverged else self._validation_outputs()
+        diverged = outputs is None
+        predictions, rule = (None, ()) if outputs is None else self._decided(outputs)
         return EpochResult(
             epoch=epoch,
             metrics=evaluate(predictions, self.labels) if predictions else {},
@@ -141,6 +143,7 @@ class _Trial:
             peak_memory_mb=self._peak_memory_mb(),
             diverged=diverged,
             save=self._save,
+            validation_loss=math.nan if outputs is None else self._validation_loss(outputs),
         )
 
     def _train_epoch(self, epoch: int) -> float:
@@ -184,13 +187,20 @@ class _Trial:
         row_losses = self.loss(outputs, self.targets[rows].to(device))
         return (row_losses * self.row_weights[rows].to(device)).sum()
 
-    def _validate(self) -> tuple[Predictions | None, tuple[float, ...]]:
-        """Predictions for the validation split, and the rule; no predictions when outputs are no longer finite."""
+    def _validation_outputs(self) -> FloatArray | None:
+        """Raw outputs [rows, outputs] for the validation split; None when they are no longer finite."""
+        size = PREDICTION_BATCH_FACTOR * self.config.training.batch_size
+        outputs = predict_outputs(self.forward, self.data.validation, size, self.worker)
+        return outputs if np.isfinite(outputs).all() else None
+
+    def _validation_loss(self, outputs: FloatArray) -> float:
+        """Mean of the row losses, without the weights that the training loss has."""
+        targets = torch.from_numpy(np.array(self.data.task.targets(self.data.validation)))
+        return float(self.loss(torch.from_numpy(outputs).float(), targets).mean())
+
+    def _decided(self, outputs: FloatArray) -> tuple[Predictions, tuple[float, ...]]:
+        """Predictions for the validation split, and the rule that they come from."""
         split, task, training = self.data.validation, self.data.task, self.config.training
-        size = PREDICTION_BATCH_FACTOR * training.batch_size
-        outputs = predict_outputs(self.forward, split, size, self.worker)
-        if not np.isfinite(outputs).all():
-            return None, ()
         if not training.decision_rule.fit:
             return task.predictions(outputs, split), ()
         decided, predictions = decide(task, outputs, split, self.goal, training.decision_rule.folds, training.seed)

@@ -170,6 +170,7 @@ def test_a_diverged_trial_says_so_and_ends(data, pool):
     assert len(results) < 5
     last = results[-1]
     assert (last.diverged, last.metrics, last.confusion, last.predictions) == (True, {}, [], None)
+    assert np.isnan(last.validation_loss)
     assert not any(result.diverged for result in results[:-1])
 
 
@@ -216,6 +217,14 @@ def test_the_loss_of_an_epoch_is_the_weighted_mean_over_all_its_batches(data, po
     with torch.inference_mode():
         expected = cross_entropy(model(**inputs).logits, classes, weight=class_weights(0.5))
     assert result.train_loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_validation_loss_is_the_plain_mean_over_the_validation_rows(data, pool):
+    config = trial_config({"epochs": 1, "class_weights": {"strength": 1.0}, "oversampling": {"ratio": 0.5}})
+    (result,) = run(config, data, pool)
+    predictions = result.predictions
+    of_truth = predictions.probabilities[np.arange(20), predictions.true_class]
+    assert result.validation_loss == pytest.approx(-np.log(of_truth).mean(), rel=1e-4)
 
 
 def test_two_batches_of_thirty_make_the_step_of_one_of_sixty(data, pool, steps):
