@@ -154,7 +154,8 @@ def amounts_line(amounts: Mapping[str, Mapping[str, float]]) -> str:
 
     def one(name: str, entry: Mapping[str, float]) -> str:
         grown = f"→{entry['sampled']:,}" if entry["sampled"] != entry["rows"] else ""
-        return f"{name} {entry['rows']:,}{grown} ×{entry['weight']:.3g}"
+        capped = " (capped)" if entry.get("capped") else ""
+        return f"{name} {entry['rows']:,}{grown} ×{entry['weight']:.3g}{capped}"
 
     return " · ".join(one(name, entry) for name, entry in amounts.items())
 
@@ -164,9 +165,9 @@ def _params(params: Mapping[str, Any]) -> str:
 
 
 def _short(key: str) -> str:
-    parts = key.split(".")
-    # `oversampling.ratio` says more than `ratio`, and `training.` before everything says nothing.
-    return {"ratio": "oversampling", "strength": "weights"}.get(parts[-1], parts[-1])
+    """The last part of a key, or the one before where that says more; `training.` before everything says nothing."""
+    *_, section, name = key.split(".")
+    return section if name in ("ratio", "strength", "fit") else name
 
 
 def _value(value: Any) -> str:

@@ -73,7 +73,7 @@ def default_space(target: str, adapter: str) -> dict[str, SpaceEntry]:
     space: dict[str, SpaceEntry] = {
         "training.oversampling.ratio": RangeConfig(low=0.0, high=1.0),
         "training.class_weights.strength": RangeConfig(low=0.0, high=1.0),
-        "training.loss.gamma": RangeConfig(low=0.0, high=3.0 if target == "classes" else 2.0),
+        "training.loss.gamma": RangeConfig(low=0.0, high=2.0 if target == "scores" else 3.0),
         "training.learning_rate": RangeConfig(low=5e-5, high=5e-3, log=True),
     }
     if adapter == "lora":

@@ -8,6 +8,8 @@ import torch
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 
+from trainables.models import quiet_transformers
+
 OPTIMISER_FILE = "optimizer.pt"
 PRECISION_FILE = "precision.json"
 
@@ -29,7 +31,8 @@ def save_model(folder: Path, model: Any) -> None:
         # Embeddings are never trained here; left to itself, peft asks the hub whether they were.
         model.save_pretrained(str(folder), save_embedding_layers=False)
     else:
-        model.save_pretrained(folder)
+        with quiet_transformers():
+            model.save_pretrained(folder)
 
 
 def precision(folder: Path) -> str:
@@ -56,4 +59,6 @@ def restore_model(folder: Path, model: Any) -> None:
     if isinstance(model, PeftModel):
         set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
     else:
-        model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        # Through transformers, which may have saved weights under other names than the model gives them.
+        with quiet_transformers():
+            model.load_state_dict(type(model).from_pretrained(folder, dtype=model.dtype).state_dict())

@@ -131,6 +131,12 @@ class LossConfig(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class AugmentationConfig(Section):
+    """How images of the training split are varied, each time anew; nothing here touches texts."""
+
+    flip: Literal["none", "horizontal", "both"] = Field("none", description="each direction with a chance of one half")
+
+
 class DecisionRuleConfig(Section):
     """Whether the values that decide between labels are chosen on the validation split, and in how many parts.
 
@@ -161,6 +167,7 @@ class TrainingConfig(Section):
     class_weights: ClassWeightsConfig = ClassWeightsConfig()
     loss: LossConfig = LossConfig()
     decision_rule: DecisionRuleConfig = DecisionRuleConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
 
 
 class TrialConfig(Section):

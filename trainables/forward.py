@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,10 @@ from trainables.frozen_prefix import FrozenPrefix, kept_layers
 from trainables.optimisation import autocast
 from trainables.worker import Worker
 
+Flip = Literal["none", "horizontal", "both"]
+# Of images [batch, channels, height, width].
+FLIP_DIMENSIONS: dict[Flip, tuple[int, ...]] = {"none": (), "horizontal": (3,), "both": (2, 3)}
+
 
 class Forward:
     """One model as the loop runs it. Use within `training()` or `predicting()`."""
@@ -25,11 +29,13 @@ class Forward:
         kept = kept_layers(config.adapter, config.lora.layers)
         self._prefix = FrozenPrefix(model, kept) if kept is not None else None
         self._stem: Any = None
+        self._flip_dimensions: tuple[int, ...] = ()
 
     @contextlib.contextmanager
-    def training(self, split: EncodedSplit) -> Iterator[None]:
-        """Training mode, for rows of `split`."""
+    def training(self, split: EncodedSplit, flip: Flip = "none") -> Iterator[None]:
+        """Training mode, for rows of `split`; images are flipped at random."""
         self.model.train()
+        self._flip_dimensions = FLIP_DIMENSIONS[flip]
         if self._prefix is not None:
             self._prefix.freeze_dropout()
         with self._skipping(split):
@@ -39,6 +45,7 @@ class Forward:
     def predicting(self, split: EncodedSplit) -> Iterator[None]:
         """Evaluation mode without gradients, for rows of `split`."""
         self.model.eval()
+        self._flip_dimensions = ()
         with torch.inference_mode(), self._skipping(split):
             yield
 
@@ -48,6 +55,8 @@ class Forward:
         inputs = {name: tensor.to(device) for name, tensor in model_inputs(split, rows, self._pad_id).items()}
         if self._stem is not None and split.states is not None:
             self._stem.feed(pad_states(split.offsets, split.states, rows).to(device))
+        if self._flip_dimensions and "pixel_values" in inputs:
+            inputs["pixel_values"] = flipped(inputs["pixel_values"], self._flip_dimensions)
         with autocast(device, self._dtype):
             outputs: Tensor = self.model(**inputs).logits
         return outputs.float()
@@ -60,6 +69,14 @@ class Forward:
         with self._prefix.skipped() as self._stem:
             yield
         self._stem = None
+
+
+def flipped(pixels: Tensor, dimensions: tuple[int, ...]) -> Tensor:
+    """Images [batch, channels, height, width], each flipped along each of the dimensions with a chance of one half."""
+    for dimension in dimensions:
+        chosen = torch.rand(len(pixels), device=pixels.device) < 0.5
+        pixels = torch.where(chosen[:, None, None, None], pixels.flip(dimension), pixels)
+    return pixels
 
 
 def predict_outputs(forward: Forward, split: EncodedSplit, batch_size: int, worker: Worker) -> FloatArray:

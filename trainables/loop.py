@@ -154,7 +154,7 @@ class _Trial:
         rows = epoch_rows(self.data.train.classes, self.labels, training, epoch)
         batches = plan_epoch(rows, self.data.train.lengths, training.batch_size, training.seed, epoch)
         total_loss = torch.zeros((), device=self.worker.device)
-        with self.forward.training(self.data.train):
+        with self.forward.training(self.data.train, training.augmentation.flip):
             for begin in range(0, len(batches), training.accumulation):
                 total_loss += self._step(batches[begin : begin + training.accumulation])
         return self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())

@@ -116,7 +116,7 @@ def test_the_view_fits_the_terminal_and_says_what_matters(width):
     words = " ".join(text.split())
     assert "articles 2 running · 1 done · 1 stopped · 1 failed · 11 waiting of 16 1:30 so far, about 6:30 left" in words
     assert "best t0001 epoch 2 2 of 2 criteria · minority recall 50.0 % · recall deployed[proven] 50.0 %" in words
-    assert "t0004 epoch 2/3 oversampling 0.3 weights 0.5 learning_rate 0.000123 rank 8" in words
+    assert "t0004 epoch 2/3 oversampling 0.3 class_weights 0.5 learning_rate 0.000123 rank 8" in words
     assert "common 1,519 ×1 · deployed[proven] 26→303 ×2.24" in words
     assert "t0005 epoch 1/3" in words
 
@@ -151,7 +151,7 @@ def test_without_a_terminal_each_change_is_one_event():
         f"t0002 stopped after epoch 1: not among the best 33% after epoch 1   {best}",
         f"t0003 failed after epoch 0: the loss is no longer finite   {best}",
         "t0004 epoch 1/3  2 of 2 criteria · minority recall 10.0 % · recall deployed[proven] 10.0 %",
-        "t0005 started  oversampling 0.3  weights 0.5  learning_rate 0.000123  rank 8",
+        "t0005 started  oversampling 0.3  class_weights 0.5  learning_rate 0.000123  rank 8",
         "      common 1,519 ×1 · deployed[proven] 26→303 ×2.24",
     ]
 

@@ -1,0 +1,110 @@
+"""What a search is worth on an experiment's test split: beside a linear model, and beside the same model unmitigated.
+
+    python benchmarks/systems.py experiments/retina_grades.yaml [--seeds 0 1 2] [--metrics macro_f1 minority_recall …]
+
+For each seed, a search (the seed is that of the search and of training), its winner exported and measured on the test
+split; and one training of the experiment's own settings with every remedy off. Mean and range over the seeds. The
+floors are those of `floors.py`. Run folders go where the experiment puts them, with the seed behind their names.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+from floors import floors
+from rich.console import Console
+
+from analysis.errors import RarecallError
+from analysis.table import Column, render_columns
+from search.experiment import LoadedExperiment, load_experiment
+from search.export import export_trial
+from search.launch import LaunchOptions, launch
+from trainables.prepare import load_splits
+
+UNMITIGATED = {
+    "training.oversampling.ratio": 0.0,
+    "training.weighted_sampling.strength": 0.0,
+    "training.class_weights.scheme": "none",
+    "training.class_weights.values": {},
+    "training.loss": {"gamma": 0.0},
+    "training.decision_rule.fit": False,
+}
+SHOWN = ("minority_recall", "minority_precision", "minority_f1", "macro_f1", "accuracy")
+Metrics = Mapping[str, float]
+
+
+def test_metrics(loaded: LoadedExperiment, folder: Path) -> tuple[Metrics, float]:
+    """Metrics of the winner on the test split, and minutes of the search without the export."""
+    started = time.perf_counter()
+    # The live view is for people; a benchmark's output is its table.
+    quiet = Console(file=io.StringIO())
+    launch(loaded, LaunchOptions(folder, overwrite=True), quiet)
+    minutes = (time.perf_counter() - started) / 60
+    exported = folder.parent / f"{folder.name}-exported"
+    shutil.rmtree(exported, ignore_errors=True)
+    export_trial(folder, exported, None, quiet)
+    facts = json.loads((exported / "metrics.json").read_text())
+    shutil.rmtree(exported)
+    return {key: float("nan") if value is None else value for key, value in facts["test"].items()}, minutes
+
+
+def load(path: Path, seed: int, overrides: Mapping[str, Any]) -> LoadedExperiment:
+    return load_experiment(path, {"search.seed": seed, "training.seed": seed, **overrides})
+
+
+def compare(path: Path, seeds: Sequence[int], shown: Sequence[str], characters: bool) -> str:
+    """The table: one column per metric, floors and ways down the side."""
+    plain = load_experiment(path)
+    data = load_splits(plain.experiment, plain.folder)
+    rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
+    minutes = []
+    for seed in seeds:
+        for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
+            loaded = load(path, seed, overrides)
+            loaded = loaded.without_search() if overrides else loaded
+            folder = loaded.run_folder().with_name(f"{loaded.experiment.name}-seed{seed}")
+            metrics, taken = test_metrics(loaded, folder)
+            rows.setdefault(name, []).append(metrics)
+            minutes += [] if overrides else [taken]
+            told = "  ".join(f"{key} {metrics[key]:.3f}" for key in shown)
+            print(f"{name}, seed {seed}, {taken:.1f} min: {told}", file=sys.stderr, flush=True)
+    columns = [Column(("on the test split",), tuple(rows), "<")]
+    columns += [Column((key,), tuple(_spread([one[key] for one in found]) for found in rows.values())) for key in shown]
+    took = f"search of {plain.experiment.search.trials} trials: {_spread(minutes, 1)} min"
+    return "\n".join([*render_columns(columns), f"{took}; mean (lowest to highest) of seeds {list(seeds)}"])
+
+
+def _spread(values: Sequence[float], digits: int = 3) -> str:
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--metrics", nargs="+", default=list(SHOWN))
+    parser.add_argument("--characters", action="store_true", help="floors over characters, for scripts without spaces")
+    options = parser.parse_args()
+    try:
+        print(compare(options.experiment, options.seeds, options.metrics, options.characters))
+    except RarecallError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main())
