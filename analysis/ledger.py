@@ -3,18 +3,17 @@
 Every row carries `schema`, `kind` and `time` (seconds since 1970). A row is durable once `append` has returned.
 """
 
-import contextlib
 import fcntl
-import gc
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from analysis.collection import no_collection
 from analysis.criteria import check_objective
 from analysis.errors import RunError
 from analysis.run import EndRow, EpochRow, Run, TrialRecord, header_bands, header_criteria, header_labels
@@ -124,22 +123,10 @@ def read_ledger(path: str | os.PathLike[str]) -> Run:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror} (give the folder of a run)") from error
     reader = _Reader(path)
-    with _no_collection():
+    with no_collection():
         for start in range(0, len(lines), _LINES_AT_ONCE):
             reader.take(start + 1, lines[start : start + _LINES_AT_ONCE], last=len(lines))
     return reader.run()
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the garbage collector, which would walk all rows again and again, and none of them is garbage."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Reader:
@@ -206,26 +193,27 @@ class _Reader:
             raise TypeError(f"a row must be an object, got {type(row).__name__}")
         if row.get("schema") != SCHEMA_VERSION:
             raise ValueError(f"the schema must be version {SCHEMA_VERSION}, got {row.get('schema')!r}")
-        if row.get("kind") == "run":
+        kind = row.get("kind")
+        if kind == "epoch":
+            epoch = EpochRow.from_row(row)
+            self._record(epoch.trial)
+            self.epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
+        elif kind == "trial":
+            record = self._record(str(row["trial"]))
+            record.params, record.end = dict(row["params"]), None
+            self.started.add(record.trial)
+        elif kind == "end":
+            end = EndRow.from_row(row)
+            self._record(end.trial).end = end
+        elif kind == "run":
             header_criteria(row)
             header_bands(row)
             check_objective(row["objective"], header_labels(row))
             self.headers.append(row)
-        elif row.get("kind") == "trial":
-            record = self._record(row)
-            record.params, record.end = dict(row["params"]), None
-            self.started.add(record.trial)
-        elif row.get("kind") == "epoch":
-            epoch = EpochRow.from_row(row)
-            self._record(row)
-            self.epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
-        elif row.get("kind") == "end":
-            self._record(row).end = EndRow.from_row(row)
         else:
-            raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {row.get('kind')!r}")
+            raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {kind!r}")
 
-    def _record(self, row: Mapping[str, Any]) -> TrialRecord:
-        trial = str(row["trial"])
+    def _record(self, trial: str) -> TrialRecord:
         if trial not in self.trials:
             self.trials[trial] = TrialRecord(trial)
         return self.trials[trial]

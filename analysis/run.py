@@ -91,12 +91,16 @@ class EndRow:
 
 @dataclass
 class TrialRecord:
-    """All that the ledger says about one trial. params: by dotted path. epochs: ascending."""
+    """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
+
+    mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none.
+    """
 
     trial: str
     params: dict[str, Any] = field(default_factory=dict)
     epochs: list[EpochRow] = field(default_factory=list)
     end: EndRow | None = None
+    mitigation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def status(self) -> TrialStatus:
