@@ -10,7 +10,7 @@ from losses.facts import LabelFacts
 from losses.imbalance import LogitAdjusted, MarginCrossEntropy
 from losses.multilabel import FocalBinaryCrossEntropy
 from losses.ordinal import ConditionalOrdinal, CumulativeLink
-from losses.registry import Loss, Target, build, check, names, outputs_for, register
+from losses.registry import Loss, Target, build, check, names, outputs_for, parameters, register
 from losses.regression import FocalSquaredError, Huber
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "check",
     "names",
     "outputs_for",
+    "parameters",
     "register",
 ]

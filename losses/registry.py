@@ -113,6 +113,11 @@ class Registry:
         if faults:
             raise ValueError(f"loss {name!r}: " + "; ".join(faults))
 
+    def parameters(self, name: str | None, target: Target) -> tuple[str, ...]:
+        """Names of the parameters of the loss `name`, or of the target's default for None; none for an unknown one."""
+        loss = self._losses.get(self._defaults.get(target, "") if name is None else name)
+        return tuple(field.name for field in dataclasses.fields(loss)) if loss else ()  # type: ignore[arg-type]
+
     def _resolve(self, name: str | None, target: Target) -> str:
         allowed = self.names(target)
         if name is None:
@@ -170,3 +175,4 @@ register = _registry.register
 names = _registry.names
 build = _registry.build
 check = _registry.check
+parameters = _registry.parameters

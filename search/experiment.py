@@ -64,8 +64,10 @@ class Experiment(TrialConfig):
     storage: StorageConfig = StorageConfig()
 
     def full_space(self) -> dict[str, SpaceEntry]:
-        """The default five with the experiment's own entries over them; a null entry removes one."""
-        merged = {**default_space(self.loss_target, self.model.adapter), **self.space}
+        """The defaults with the experiment's own entries over them; a null entry removes one."""
+        scheme = self.training.class_weights.scheme
+        defaults = default_space(self.loss_target, self.model.adapter, self.loss_parameters, scheme)
+        merged = {**defaults, **self.space}
         return {key: entry for key, entry in merged.items() if entry is not None}
 
 
@@ -179,7 +181,10 @@ def _trial_faults(sections: Mapping[str, Any]) -> list[Fault]:
 
 def searchable_keys() -> list[str]:
     """Dotted keys that make sense in a space, for the nearest match to a typo."""
-    return [*default_space("classes", "lora"), *_dotted(TrialConfig.model_fields, ("model", "training"))]
+    return [
+        *default_space("classes", "lora", ("gamma",), "power"),
+        *_dotted(TrialConfig.model_fields, ("model", "training")),
+    ]
 
 
 def _dotted(fields: Mapping[str, Any], sections: Sequence[str]) -> list[str]:

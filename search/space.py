@@ -1,6 +1,6 @@
 """The search space: which keys of an experiment vary, and between what."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from optuna.distributions import (
@@ -68,14 +68,21 @@ FIXED_KEYS = ("data", "task", "model.base", "model.max_length", "model.adapter")
 OPEN_SECTIONS: tuple[Literal["model"], Literal["training"]] = ("model", "training")
 
 
-def default_space(target: str, adapter: str) -> dict[str, SpaceEntry]:
-    """The remedies that interact, and the settings they interact with; an experiment overrides or removes each."""
+def default_space(target: str, adapter: str, loss_parameters: Collection[str], scheme: str) -> dict[str, SpaceEntry]:
+    """The remedies that interact, and the settings they interact with; an experiment overrides or removes each.
+
+    A setting that the loss or the weighting scheme does not read is left out.
+    """
     space: dict[str, SpaceEntry] = {
         "training.oversampling.ratio": RangeConfig(low=0.0, high=1.0),
         "training.class_weights.strength": RangeConfig(low=0.0, high=1.0),
         "training.loss.gamma": RangeConfig(low=0.0, high=2.0 if target == "scores" else 3.0),
         "training.learning_rate": RangeConfig(low=5e-5, high=5e-3, log=True),
     }
+    if scheme != "power":
+        del space["training.class_weights.strength"]
+    if "gamma" not in loss_parameters:
+        del space["training.loss.gamma"]
     if adapter == "lora":
         space["model.lora.rank"] = ChoicesConfig(choices=(4, 8, 16, 32))
     return space

@@ -202,6 +202,11 @@ class TrialConfig(Section):
         """Which losses fit the task."""
         return loss_target(self.task.kind, getattr(self.task, "link", None))
 
+    @property
+    def loss_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the loss reads."""
+        return losses.parameters(self.training.loss.name, self.loss_target)
+
     def settings(self) -> dict[str, Any]:
         """All values in force as plain ones, those of the loss that were left at their defaults included."""
         tree = self.model_dump(mode="json")
