@@ -6,7 +6,7 @@ import io
 import json
 import operator
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -59,16 +59,17 @@ def read_records(path: Path, file_format: Format | Literal["auto"], names: Seque
     """
     try:
         if not path.is_file():
-            raise _unusable(path, "must be a file", remedy="relative paths count from the experiment file's folder")
+            raise unusable(path, "must be a file", remedy="relative paths count from the experiment file's folder")
         records = _readers[_format_of(path, file_format)](path, tuple(dict.fromkeys(names)))
     except OSError as error:
-        raise _unusable(path, "must be readable", error.strerror or str(error)) from error
+        raise unusable(path, "must be readable", error.strerror or str(error)) from error
     if not records.lines and not records.broken:
-        raise _unusable(path, "must hold at least one row", "an empty file" if path.stat().st_size == 0 else "none")
+        raise unusable(path, "must hold at least one row", "an empty file" if path.stat().st_size == 0 else "none")
     return records
 
 
-def _unusable(path: Path, rule: str, value: str = "", remedy: str = "") -> InputError:
+def unusable(path: Path, rule: str, value: str = "", remedy: str = "") -> InputError:
+    """One fault of a file as a whole."""
     return InputError(str(path), [Fault(str(path), rule, value, remedy)])
 
 
@@ -76,7 +77,7 @@ def _format_of(path: Path, file_format: Format | Literal["auto"]) -> Format:
     if file_format != "auto":
         return file_format
     if path.suffix.lower() not in SUFFIXES:
-        raise _unusable(path, f"must end in one of {', '.join(SUFFIXES)}", repr(path.suffix), "or set data.format")
+        raise unusable(path, f"must end in one of {', '.join(SUFFIXES)}", repr(path.suffix), "or set data.format")
     return SUFFIXES[path.suffix.lower()]
 
 
@@ -89,22 +90,20 @@ def _read_tsv(path: Path, names: Sequence[str]) -> Records:
 
 
 def _read_delimited(path: Path, names: Sequence[str], delimiter: str) -> Records:
-    rows = _delimited_rows(path, delimiter)
-    _, header = next(rows, (1, []))
+    text = _read_text(path)
+    # The csv module refuses fields above a limit of its own; none is longer than the file.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    rows = delimited_rows(path, io.StringIO(text, newline=""), delimiter)
+    header = read_header(path, rows)
     records = Records()
     if not header:
         return records
-    if isinstance(header, Fault):
-        raise InputError(str(path), [header])
-    _check_columns(path, names, header)
+    check_columns(path, names, header)
     places = [header.index(name) for name in names]
     values = []
     for line, row in rows:
         if isinstance(row, Fault):
             records.broken.append((line, row))
-        elif len(row) != len(header):
-            rule = f"must have as many fields as the header, {len(header)}"
-            records.broken.append((line, Fault(f"{path}:{line}", rule, str(len(row)))))
         else:
             records.lines.append(line)
             values.append([row[place] for place in places])
@@ -112,15 +111,25 @@ def _read_delimited(path: Path, names: Sequence[str], delimiter: str) -> Records
     return records
 
 
-def _delimited_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str] | Fault]]:
+def read_header(path: Path, rows: Iterator[tuple[int, list[str] | Fault]]) -> list[str]:
+    """The first of `delimited_rows`, empty where there is none.
+
+    Raises:
+        InputError: it cannot be taken apart.
+    """
+    _, header = next(rows, (1, []))
+    if isinstance(header, Fault):
+        raise InputError(str(path), [header])
+    return header
+
+
+def delimited_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | Fault]]:
     """Header and rows with their first lines, without blank lines.
 
     Quoting is strict: an open quote would otherwise swallow the rows up to the next one without a word.
     """
-    text = _read_text(path)
-    # The csv module refuses fields above a limit of its own; none is longer than the file.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    fields = 0
     while True:
         line = reader.line_num + 1
         try:
@@ -131,7 +140,11 @@ def _delimited_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]
             rule = "must be quoted as in RFC 4180, a field with quotes in quotes and its own quotes doubled"
             yield line, Fault(f"{path}:{line}", rule, str(error))
             continue
-        if row:
+        fields = fields or len(row)
+        if row and len(row) != fields:
+            rule = f"must have as many fields as the header, {fields}"
+            yield line, Fault(f"{path}:{line}", rule, str(len(row)))
+        elif row:
             yield line, row
 
 
@@ -143,7 +156,7 @@ def _read_jsonl(path: Path, names: Sequence[str]) -> Records:
     for line, text in enumerate(_read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
-        row = _json_object(path, line, text)
+        row = json_object(path, line, text)
         if isinstance(row, Fault):
             records.broken.append((line, row))
         else:
@@ -151,12 +164,13 @@ def _read_jsonl(path: Path, names: Sequence[str]) -> Records:
             records.lines.append(line)
             values.append([row.get(name) for name in names])
     if records.lines:
-        _check_columns(path, names, keys)
+        check_columns(path, names, keys)
     records.columns = _by_column(names, values)
     return records
 
 
-def _json_object(path: Path, line: int, text: str) -> dict[str, Any] | Fault:
+def json_object(path: Path, line: int, text: str) -> dict[str, Any] | Fault:
+    """The object that a line of JSON Lines holds, or what is wrong with it."""
     where, rule = f"{path}:{line}", "must be one JSON object"
     try:
         value = json.loads(text)
@@ -170,11 +184,11 @@ def _json_object(path: Path, line: int, text: str) -> dict[str, Any] | Fault:
 def _read_parquet(path: Path, names: Sequence[str]) -> Records:
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        _check_columns(path, names, file.schema_arrow.names)
+        check_columns(path, names, file.schema_arrow.names)
         table = file.read(columns=list(names))
     except pyarrow.ArrowException as error:
         value = str(error).splitlines()[0] if path.stat().st_size else "an empty file"
-        raise _unusable(path, "must be a Parquet file", value) from error
+        raise unusable(path, "must be a Parquet file", value) from error
     columns = {name: table.column(name).to_pylist() for name in names}
     return Records(lines=list(range(1, table.num_rows + 1)), columns=columns)
 
@@ -183,13 +197,13 @@ def _read_npz(path: Path, names: Sequence[str]) -> Records:
     """Arrays as columns: [n] is a list of values, [n, height, width] and [n, height, width, 3] of bytes are images."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            _check_columns(path, names, file.files)
+            check_columns(path, names, file.files)
             arrays = {name: file[name] for name in names}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _unusable(path, "must be an .npz file of plain arrays", str(error).splitlines()[0]) from error
+        raise unusable(path, "must be an .npz file of plain arrays", str(error).splitlines()[0]) from error
     if len({len(array) for array in arrays.values()}) > 1:
         told = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise _unusable(path, "must hold arrays of equally many rows", told)
+        raise unusable(path, "must hold arrays of equally many rows", told)
     columns = {name: _array_column(path, name, array) for name, array in arrays.items()}
     return Records(lines=list(range(1, len(next(iter(arrays.values()))) + 1)), columns=columns)
 
@@ -201,7 +215,7 @@ def _array_column(path: Path, name: str, array: Any) -> Column:
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if flat.ndim != 1:
         rule = f"array {name!r} must be [n], or images of bytes [n, height, width] or [n, height, width, 3]"
-        raise _unusable(path, rule, f"{array.dtype} {list(array.shape)}")
+        raise unusable(path, rule, f"{array.dtype} {list(array.shape)}")
     values: list[object] = flat.tolist()
     return values
 
@@ -219,7 +233,12 @@ def _by_column(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[s
     return {name: list(map(operator.itemgetter(i), rows)) for i, name in enumerate(names)}
 
 
-def _check_columns(path: Path, names: Sequence[str], found: Collection[str]) -> None:
+def check_columns(path: Path, names: Sequence[str], found: Collection[str]) -> None:
+    """Refuse a file without one of the columns `names`, or with two of that name.
+
+    Raises:
+        InputError: each column that is missing or doubled, with the nearest one.
+    """
     faults = [_missing_column(path, name, found) for name in names if name not in found]
     faults += [
         Fault(str(path), "must name each column once", repr(name)) for name in names if list(found).count(name) > 1
