@@ -39,6 +39,8 @@ def quiet() -> None:
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Its snapshots, which we never read, race with its own temporary files.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
