@@ -1,14 +1,15 @@
 """Criteria held against many sets of metrics at once: what `Criterion.judge` says of one, without its explanations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
 
 from analysis import metrics as metric_registry
 from analysis.criteria import ANY, TOLERANCE, Criterion, split_key
-from analysis.predictions import BoolArray, FloatArray, IntArray
-from analysis.ranking import objective_key
+from analysis.predictions import BoolArray, FloatArray
+from analysis.ranking import objective_key, worst
 
 Metrics = Mapping[str, float]
 
@@ -27,68 +28,107 @@ def shortfalls(criterion: Criterion, values: FloatArray) -> FloatArray:
     return np.where(np.abs(short) <= TOLERANCE, TOLERANCE if criterion.op in (">", "<") else 0.0, short)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What criteria say about n sets of metrics. values: that decide, NaN where there is none. met: as measured.
+    violations: 0 where nothing is missed. [n, criteria] each.
+    """
+
+    values: FloatArray
+    met: BoolArray
+    violations: FloatArray
+
+
+def judge_all(metrics: Sequence[Metrics], criteria: Sequence[Criterion]) -> Judged:
+    """`Criterion.judge` of each criterion for each of n sets of metrics."""
+    return MetricsTable(metrics).judged(criteria)
+
+
 def rank_keys(metrics: Sequence[Metrics], criteria: Sequence[Criterion], objective: str) -> FloatArray:
     """`analysis.ranking.rank_key` of each, [n, 4]: criteria met, minus the violation, objective, macro F1."""
-    result = np.empty((len(metrics), 4))
-    for members, keys in _alike(metrics):
-        table = _Table([metrics[index] for index in members], keys)
-        met, violation = table.judged(criteria)
-        goal = table.column(objective_key(metrics[members[0]], objective))
-        metric = metric_registry.find(split_key(objective)[0])
-        goal = -goal if metric is not None and metric.direction == "min" else goal
-        result[members] = np.column_stack(
-            [met, -np.round(violation, 12), _ranked(goal), _ranked(table.column("macro_f1"))]
-        )
-    return result
+    table = MetricsTable(metrics)
+    judged = table.judged(criteria)
+    goals = (table.objectives(objective), table.column("macro_f1"))
+    comparable = [np.where(np.isfinite(values), values, -np.inf) for values in goals]
+    return np.column_stack([judged.met.sum(axis=1), -np.round(judged.violations.sum(axis=1), 12), *comparable])
 
 
-def _alike(metrics: Sequence[Metrics]) -> list[tuple[IntArray, tuple[str, ...]]]:
-    """Positions of the metrics that have the same keys in the same order, with these keys."""
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, one in enumerate(metrics):
-        groups.setdefault(tuple(one), []).append(index)
-    return [(np.array(members), keys) for keys, members in groups.items()]
+class MetricsTable:
+    """Many sets of metrics, read out by key; those with the same keys together."""
 
-
-class _Table:
-    """Metrics with the same keys, read out column by column."""
-
-    def __init__(self, metrics: Sequence[Metrics], keys: tuple[str, ...]) -> None:
-        self._metrics, self._keys = metrics, keys
-        self._columns: dict[str, FloatArray] = {}
+    def __init__(self, metrics: Sequence[Metrics]) -> None:
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index, one in enumerate(metrics):
+            groups.setdefault(tuple(one), []).append(index)
+        self._count = len(metrics)
+        self._groups = [
+            (np.array(members), _Group([metrics[index] for index in members], keys)) for keys, members in groups.items()
+        ]
 
     def column(self, key: str) -> FloatArray:
         """Values [n] under a key, NaN where there is none."""
-        if key not in self._columns:
-            count = len(self._metrics)
-            known = key in self._keys
-            values = map(itemgetter(key), self._metrics) if known else (np.nan for _ in range(count))
-            self._columns[key] = np.fromiter(values, np.float64, count)
-        return self._columns[key]
+        result = np.empty(self._count)
+        for members, group in self._groups:
+            result[members] = group.column(key)
+        return result
 
-    def judged(self, criteria: Sequence[Criterion]) -> tuple[IntArray, FloatArray]:
-        """How many criteria are met, and the sum of their violations, [n] each."""
-        met, violation = np.zeros(len(self._metrics), dtype=np.int64), np.zeros(len(self._metrics))
-        for criterion in criteria:
-            short, complete = self._shortfall(criterion)
-            missed, any_suffices = short > 0, criterion.selector == ANY
-            # A missing value leaves open what the known ones do not decide.
-            decided = complete | (missed != any_suffices)
-            met += decided & (short <= 0)
-            violation += np.where(decided & missed, short / criterion.scale, 0.0)
-        return met, violation
+    def objectives(self, objective: str) -> FloatArray:
+        """`analysis.ranking.objective_value` of each, [n]."""
+        metric = metric_registry.find(split_key(objective)[0])
+        sign = -1.0 if metric is not None and metric.direction == "min" else 1.0
+        result = np.empty(self._count)
+        for members, group in self._groups:
+            result[members] = sign * group.column(objective_key(group.first, objective))
+        return result
 
-    def _shortfall(self, criterion: Criterion) -> tuple[FloatArray, BoolArray]:
-        """The shortfall that decides, NaN where no value is known, and whether all values are known; [n] each."""
+    def scores(self, violation: FloatArray, objective: str) -> FloatArray:
+        """`analysis.ranking.score` of each, given the sum of its violations, [n] each."""
+        values = self.objectives(objective)
+        return np.asarray(np.round(np.where(np.isfinite(values), values, worst(objective)) - violation, 12))
+
+    def judged(self, criteria: Sequence[Criterion]) -> Judged:
+        """`Criterion.judge` of each criterion for each of them."""
+        shape = (self._count, len(criteria))
+        judged = Judged(np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_), np.zeros(shape))
+        for members, group in self._groups:
+            for place, criterion in enumerate(criteria):
+                value, short, complete = group.deciding(criterion)
+                missed = short > 0
+                # A missing value leaves open what the known ones do not decide.
+                decided = complete | (missed != (criterion.selector == ANY))
+                judged.values[members, place] = value
+                judged.met[members, place] = decided & (short <= 0)
+                judged.violations[members, place] = np.where(decided & missed, short / criterion.scale, 0.0)
+        return judged
+
+
+class _Group:
+    """Metrics with the same keys in the same order."""
+
+    def __init__(self, metrics: Sequence[Metrics], keys: tuple[str, ...]) -> None:
+        self._metrics, self._keys = metrics, keys
+
+    @property
+    def first(self) -> Metrics:
+        return self._metrics[0]
+
+    def column(self, key: str) -> FloatArray:
+        """Values [n] under a key, NaN where there is none."""
+        if key not in self._keys:
+            return np.full(len(self._metrics), np.nan)
+        return np.fromiter(map(itemgetter(key), self._metrics), np.float64, len(self._metrics))
+
+    def deciding(self, criterion: Criterion) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The value that decides and its shortfall, NaN where none is known, and whether all are known; [n] each."""
         keys = criterion.keys(self._keys)
         if not keys:
-            return np.full(len(self._metrics), np.nan), np.zeros(len(self._metrics), dtype=np.bool_)
+            nothing = np.full(len(self._metrics), np.nan)
+            return nothing, nothing, np.zeros(len(self._metrics), dtype=np.bool_)
         values = np.array([self.column(key) for key in keys])
         known = np.isfinite(values)
-        short = np.where(known, shortfalls(criterion, values), np.nan)
-        decide = np.fmin if criterion.selector == ANY else np.fmax
-        return decide.reduce(short, axis=0), known.all(axis=0)
-
-
-def _ranked(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), values, -np.inf)
+        best = criterion.selector == ANY
+        # What is not known is never chosen, unless nothing is.
+        short = np.where(known, shortfalls(criterion, values), np.inf if best else -np.inf)
+        chosen = (short.argmin(axis=0) if best else short.argmax(axis=0), np.arange(len(self._metrics)))
+        some = known.any(axis=0)
+        return np.where(some, values[chosen], np.nan), np.where(some, short[chosen], np.nan), known.all(axis=0)

@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis import leaderboard_text
 from analysis.bands import band_of
+from analysis.collection import no_collection
 from analysis.evidence import Evidence
-from analysis.ranking import score_of
-from analysis.run import Run, TrialRecord
+from analysis.judging import Judged, MetricsTable
+from analysis.run import EpochRow, Run, TrialRecord
 from analysis.standings import RankBy, Standing, pareto_set, standing_at, standings
 from analysis.strict_json import dumps
 
@@ -48,12 +50,13 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
     its epochs), the value that decides each criterion under its text, each parameter under its dotted path. Values of
     trials without an epoch are missing.
     """
-    ranked = standings(run, rank_by)
-    texts = [criterion.text for criterion in run.criteria]
-    paths = dict.fromkeys(path for record in run.trials.values() for path in record.params)
-    rows = [_row(*told, run) for told in _numbered(ranked, run)]
-    frame = pd.DataFrame(rows, columns=list(dict.fromkeys((*FIXED_COLUMNS, *texts, *paths))))
-    frame.attrs.update(rank_by=rank_by, ranked_by=[standing.ranked_by for standing in ranked])
+    with no_collection():
+        ranked = standings(run, rank_by)
+        columns = _columns(ranked, run) | _parameters(ranked)
+    if rank_by in ("probability", "lower_bound"):
+        columns[rank_by] = [standing.ranked_by for standing in ranked]
+    frame = pd.DataFrame(columns)
+    frame.attrs["rank_by"] = rank_by
     return frame.astype({"epoch": "Int64", "criteria_met": "Int64"})
 
 
@@ -87,7 +90,7 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         "winner": best.record.trial if best else None,
         "assessment": assessment.plain() if assessment else None,
         "problems": run.problems,
-        "trials": [_object(*told, run) for told in _numbered(ranked, run)],
+        "trials": list(_objects(frame, ranked)),
     }
     return dumps(document, indent=2)
 
@@ -98,53 +101,75 @@ def _winner(ranked: Iterable[Standing]) -> TrialRecord | None:
 
 def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
     epochs = (None if pd.isna(epoch) else int(epoch) for epoch in frame["epoch"])
-    told = zip(frame["trial"], epochs, frame.attrs["ranked_by"], strict=True)
+    figures = frame.get(frame.attrs["rank_by"], pd.Series(math.nan, frame.index))
+    told = zip(frame["trial"], epochs, figures, strict=True)
     return [standing_at(run.trials[trial], epoch, run, figure) for trial, epoch, figure in told]
 
 
-def _numbered(ranked: Sequence[Standing], run: Run) -> Iterator[tuple[int, Standing, bool]]:
-    """Each standing with its rank before and whether it is in the Pareto set behind."""
-    return zip(range(1, len(ranked) + 1), ranked, pareto_set(ranked, run).tolist(), strict=True)
+def _columns(ranked: Sequence[Standing], run: Run) -> dict[str, Any]:
+    """FIXED_COLUMNS, then the value that decides each criterion under its text."""
+    bests = [standing.best for standing in ranked]
+    metrics = [best.metrics if best else {} for best in bests]
+    table = MetricsTable(metrics)
+    judged = table.judged(run.criteria)
+    has_epoch = np.array([best is not None for best in bests], dtype=np.bool_)
+    violation = judged.violations.sum(axis=1)
+    values = (
+        range(1, len(ranked) + 1),
+        [standing.record.trial for standing in ranked],
+        [standing.status for standing in ranked],
+        [best.epoch if best else None for best in bests],
+        [len(standing.record.epochs) for standing in ranked],
+        [count if best else None for count, best in zip(judged.met.sum(axis=1).tolist(), bests, strict=True)],
+        len(run.criteria),
+        np.where(has_epoch, violation, np.nan),
+        table.column("minority_recall"),
+        np.where(has_epoch, table.scores(violation, run.objective), np.nan),
+        pareto_set(ranked, run),
+        _closest_misses(judged, run),
+        [_outcome(best, run) for best in bests],
+        [standing.seconds for standing in ranked],
+    )
+    criteria = {criterion.text: judged.values[:, place] for place, criterion in enumerate(run.criteria)}
+    return dict(zip(FIXED_COLUMNS, values, strict=True)) | criteria
 
 
-def _fixed(rank: int, standing: Standing, pareto: bool, run: Run) -> dict[str, Any]:
-    """The values of FIXED_COLUMNS."""
-    best, missed = standing.best, standing.closest_miss
-    band = band_of(best.metrics, run.bands) if best and run.bands else None
-    return {
-        "rank": rank,
-        "trial": standing.record.trial,
-        "status": standing.status,
-        "epoch": best.epoch if best else None,
-        "epochs": len(standing.record.epochs),
-        "criteria_met": standing.met if best else None,
-        "criteria_total": len(run.criteria),
-        "violation": standing.violation if best else math.nan,
-        "minority_recall": best.metrics.get("minority_recall", math.nan) if best else math.nan,
-        "score": score_of(standing.verdicts, best.metrics, run.objective) if best else math.nan,
-        "pareto": pareto,
-        "closest_miss": missed.criterion.text if missed else None,
-        "outcome": band.name if band else None,
-        "seconds": standing.seconds,
-    }
+def _parameters(ranked: Sequence[Standing]) -> dict[str, list[Any]]:
+    """Each parameter under its dotted path, missing where a trial has none."""
+    params = [standing.record.params for standing in ranked]
+    paths = dict.fromkeys(path for one in params for path in one)
+    return {path: [one.get(path) for one in params] for path in paths}
 
 
-def _row(rank: int, standing: Standing, pareto: bool, run: Run) -> dict[str, Any]:
-    criteria = {verdict.criterion.text: verdict.value for verdict in standing.verdicts}
-    return standing.record.params | criteria | _fixed(rank, standing, pareto, run)
-
-
-def _object(rank: int, standing: Standing, pareto: bool, run: Run) -> dict[str, Any]:
-    best = standing.best
-    criteria = [
-        {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
-        for one in standing.verdicts
+def _closest_misses(judged: Judged, run: Run) -> list[str | None]:
+    if not run.criteria:
+        return [None] * len(judged.violations)
+    lacking = np.where(judged.violations > 0, judged.violations, np.inf)
+    texts = [criterion.text for criterion in run.criteria]
+    return [
+        texts[place] if math.isfinite(least) else None
+        for place, least in zip(lacking.argmin(axis=1), lacking.min(axis=1), strict=True)
     ]
-    return _fixed(rank, standing, pareto, run) | {
-        "criteria": criteria,
-        "params": standing.record.params,
-        "metrics": best.metrics if best else {},
-        "confusion": best.confusion if best else None,
-        "checkpoint": best.checkpoint if best else None,
-        "predictions": best.predictions if best else None,
-    }
+
+
+def _outcome(best: EpochRow | None, run: Run) -> str | None:
+    band = band_of(best.metrics, run.bands) if best and run.bands else None
+    return band.name if band else None
+
+
+def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[str, Any]]:
+    fixed = frame[list(FIXED_COLUMNS)].astype(object).where(frame[list(FIXED_COLUMNS)].notna(), None)
+    for figures, standing in zip(fixed.to_dict("records"), ranked, strict=True):
+        best = standing.best
+        criteria = [
+            {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
+            for one in standing.verdicts
+        ]
+        yield {str(column): figure for column, figure in figures.items()} | {
+            "criteria": criteria,
+            "params": standing.record.params,
+            "metrics": best.metrics if best else {},
+            "confusion": best.confusion if best else None,
+            "checkpoint": best.checkpoint if best else None,
+            "predictions": best.predictions if best else None,
+        }

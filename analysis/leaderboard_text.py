@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from analysis.intervals import LEVEL, exact
 from analysis.ranking import DEFAULT_OBJECTIVE, objective_key
 from analysis.run import Run
-from analysis.standings import RankBy, Standing, cost_name, pareto_set
+from analysis.standings import RankBy, Standing, cost_name, judged, pareto_set
 from analysis.table import Column, cut, fitting, render_columns, short_names, total_width
 from analysis.winner_text import plain, winner_lines
 from analysis.wording import duration_text, interval_text, probability_text, value_text
@@ -162,7 +162,7 @@ def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
         names = f"{', '.join(front[:_NAMED])}{more}"
         lines += textwrap.wrap(f"No trial beats these in both minority recall and {cost_name(ranked)}: {names}", width)
     spent = sum(standing.seconds for standing in ranked)
-    meeting = sum(standing.met == len(run.criteria) for standing in ranked if standing.best)
+    meeting = int(judged(ranked, run).met.all(axis=1).sum())
     if spent > 0 and run.criteria:
         each = f"{duration_text(spent / meeting)} for each trial that meets" if meeting else "no trial meets"
         lines += textwrap.wrap(f"Training took {duration_text(spent)} in all, {each} all criteria.", width)

@@ -32,15 +32,10 @@ def score(metrics: Mapping[str, float], criteria: Sequence[Criterion], objective
     >>> score({"minority_recall": 0.5, "accuracy": 0.8}, [parse("accuracy >= 0.9")])
     0.4
     """
-    return score_of(judge(metrics, criteria), metrics, objective)
-
-
-def score_of(verdicts: Sequence[Verdict], metrics: Mapping[str, float], objective: str) -> float:
-    """The score of metrics that were judged already."""
     value = objective_value(metrics, objective)
     if not math.isfinite(value):
-        value = _worst(objective)
-    return round(value - sum(verdict.violation for verdict in verdicts), 12)
+        value = worst(objective)
+    return round(value - sum(verdict.violation for verdict in judge(metrics, criteria)), 12)
 
 
 def rank_key(
@@ -86,7 +81,8 @@ def objective_key(metrics: Mapping[str, float], objective: str) -> str:
     return key
 
 
-def _worst(objective: str) -> float:
+def worst(objective: str) -> float:
+    """What an undefined objective counts as in the score."""
     metric = metric_registry.find(split_key(objective)[0])
     if metric is None or metric.scale == "amount":
         return _WORST_AMOUNT

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.criteria import Criterion, Verdict
 from analysis.evidence import Evidence
 from analysis.front import pareto
-from analysis.judging import rank_keys
+from analysis.judging import Judged, judge_all, rank_keys
 from analysis.predictions import BoolArray, IntArray
 from analysis.ranking import judge, objective_value
 from analysis.run import EpochRow, Run, TrialRecord
@@ -92,9 +92,16 @@ def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
 def pareto_set(ranked: Sequence[Standing], run: Run) -> BoolArray:
     """Which trials no other one beats in both minority recall and cost: MAE where there are scores, else violation."""
     gain = np.array([_best_metric(standing, "minority_recall") for standing in ranked])
-    by_error = cost_name(ranked) == "MAE"
-    cost = [_best_metric(one, "mae") if by_error else one.violation if one.best else math.nan for one in ranked]
-    return pareto(gain, np.array(cost))
+    if cost_name(ranked) == "MAE":
+        cost = np.array([_best_metric(standing, "mae") for standing in ranked])
+    else:
+        cost = judged(ranked, run).violations.sum(axis=1)
+    return pareto(gain, cost)
+
+
+def judged(ranked: Sequence[Standing], run: Run) -> Judged:
+    """What the criteria say about the best epoch of each trial, all at once."""
+    return judge_all([standing.best.metrics if standing.best else {} for standing in ranked], run.criteria)
 
 
 def cost_name(ranked: Sequence[Standing]) -> str:

@@ -51,7 +51,7 @@ def main() -> None:
     start = time.monotonic()
     noise = 100 * math.sqrt(0.09 / options.repeats)
     print(
-        f"\n209 rows, {options.repeats} repeats of {options.draws} draws: coverage in % (± {noise:.1f}) and mean width\n"
+        f"\n209 rows, {options.repeats} repeats of {options.draws} draws: coverage in % (± {noise:.1f}), mean width\n"
     )
     simulate(options.repeats, options.draws)
     print(f"\n{time.monotonic() - start:.0f} s")

@@ -200,6 +200,30 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
 
 
 @rarecall.command()
+@click.argument("target")
+@click.option("--write", type=click.Path(path_type=Path), help="Experiment file to write, with the changes made.")
+@JSON
+def diagnose(target: str, write: Path | None, as_json: bool) -> None:
+    """Say why TARGET, RUN (its winner) or RUN:TRIAL, is not better, and which settings to change."""
+    from analysis.diagnosis import applied
+    from analysis.diagnosis import diagnose as find
+    from analysis.diagnosis_text import render
+    from analysis.strict_json import dumps
+    from search.diagnose import open_case, write_advised
+
+    case = open_case(target)
+    signs = find(case)
+    if as_json:
+        click.echo(dumps({"trial": case.record.trial, "signs": [sign.plain() for sign in signs]}, indent=2))
+    else:
+        click.echo(render(case, signs, Console().width), nl=False)
+    if write is not None:
+        changes = applied(signs)
+        write_advised(case, changes, write)
+        click.echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
+
+
+@rarecall.command()
 @RUN
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
 @click.option("--trial", metavar="ID", help="This trial instead of the winner.")
