@@ -69,7 +69,7 @@ def _table(path: Path) -> pd.DataFrame:
         reason = str(error).splitlines()[0]
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
         raise InputError(
-            str(path), [Fault(str(path), f"must be a table of predictions: {reason}", "", remedy)]
+            str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]
         ) from error
 
 

@@ -86,7 +86,7 @@ def _outcome(standing: Standing, run: Run, width: int) -> list[str]:
     band = band_of(standing.best.metrics, run.bands)
     if band is None:
         return [f"{INDENT}Outcome: none of {', '.join(one.name for one in run.bands)}"]
-    steps = [line for step in band.next_steps for line in _wrapped(f"- {step}", width - 2, 2)]
+    steps = [f"{INDENT}{line}" for step in band.next_steps for line in _wrapped(f"- {step}", width - 2, 2)]
     return [f"{INDENT}Outcome: {band.name}{'; next steps:' if steps else ''}", *steps]
 
 

@@ -52,12 +52,23 @@ class StorageConfig(Section):
     path: str = "runs"
 
 
+class BandConfig(Section):
+    """One outcome: when a trial is in it, and what to do then. By default a failure takes any of its criteria, every
+    other band all of them.
+    """
+
+    criteria: tuple[str, ...] = Field(min_length=1)
+    next_steps: tuple[str, ...] = ()
+    when: Literal["all", "any"] | None = None
+
+
 class Experiment(TrialConfig):
     """All sections; see docs/experiment.md."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: dict[str, SpaceEntry | None] = Field(default_factory=dict)
     criteria: tuple[str, ...] = ()
+    bands: dict[str, BandConfig] = Field(default_factory=dict, description="outcomes by name, the best one first")
     objective: str = "minority_recall"
     search: SearchConfig = SearchConfig()
     resources: ResourcesConfig = ResourcesConfig()
@@ -198,19 +209,27 @@ def _dotted(fields: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
 
 def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
     """Criteria that cannot be read; whether their classes exist is checked once the data are known."""
-    faults = []
-    criteria = tree.get("criteria", ())
-    for number, text in enumerate(criteria if isinstance(criteria, list) else ()):
-        try:
-            parse(str(text))
-        except ValueError as error:
-            faults.append(Fault(f"criteria[{number}]", str(error)))
+    faults = _unreadable("criteria", tree.get("criteria"))
+    bands = tree.get("bands")
+    for name, band in bands.items() if isinstance(bands, Mapping) else ():
+        if isinstance(band, Mapping):
+            faults += _unreadable(f"bands.{name}.criteria", band.get("criteria"))
     objective = str(tree.get("objective", "minority_recall"))
     if metrics.find(split_key(objective)[0]) is None:
         remedy = nearest(objective, [metric.name for metric in metrics.registered()])
         faults.append(
             Fault("objective", "must be a metric, with its class or dimension if it has one", repr(objective), remedy)
         )
+    return faults
+
+
+def _unreadable(where: str, criteria: Any) -> list[Fault]:
+    faults = []
+    for number, text in enumerate(criteria if isinstance(criteria, list) else ()):
+        try:
+            parse(str(text))
+        except ValueError as error:
+            faults.append(Fault(f"{where}[{number}]", str(error)))
     return faults
 
 

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
-from ray import tune
 from rich.console import Console
 
+from analysis.bands import read_bands
 from analysis.criteria import check, check_objective, parse
 from analysis.errors import Fault, InputError, RunError
 from analysis.ledger import Ledger, read_ledger
@@ -23,9 +22,10 @@ from search.frozen import with_frozen_states
 from search.live import LiveView, SearchView
 from search.overrides import value_at
 from search.recorder import Recorder
-from search.run_folder import TUNE_FOLDER, RunFolder, open_run
+from search.run_folder import RunFolder, open_run
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
+from search.tuning import run_trials, slot_plan
 from trainables.bases import BaseModel, resolve_base
 from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
@@ -33,7 +33,6 @@ from trainables.mitigation import mitigation
 from trainables.models import load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import TrainingSession
-from trainables.slot import Slot, SlotPlan
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
@@ -59,13 +58,13 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         KeyboardInterrupt: the user stopped it; all results so far are in the ledger.
     """
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
-    data = _prepare(loaded, base, console)
-    goal = _goal(loaded.experiment, data.task.label_space)
+    data = prepare_data(loaded, base, console)
+    goal = goal_of(loaded.experiment, data.task.label_space)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
         folder.write_experiment(loaded.tree_for_run())
-        ledger.append(_header(loaded.experiment, data))
+        ledger.append(header(loaded.experiment, data))
         _end_complete(earlier, loaded, ledger)
         search = _Search(loaded, base, data, goal, folder, ledger, earlier)
         if search.left > 0:
@@ -110,27 +109,10 @@ class _Search:
             live.changed,
             deadline=None if budget is None else time.monotonic() + budget,
         )
-        tuner = tune.Tuner(
-            tune.with_parameters(Slot, plan=self._plan(slots)),
-            tune_config=tune.TuneConfig(
-                num_samples=self.left,
-                max_concurrent_trials=slots.slots,
-                search_alg=searcher,
-                scheduler=scheduler,
-                reuse_actors=True,
-                time_budget_s=budget,
-            ),
-            run_config=tune.RunConfig(
-                name=f"session-{int(time.time())}",
-                storage_path=str(self.folder.path / TUNE_FOLDER),
-                callbacks=[recorder],
-                failure_config=tune.FailureConfig(max_failures=TRIAL_RETRIES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=1),
-                verbose=0,
-            ),
-        )
+        session = TrainingSession(self.base, RuleGoal(self.loaded.experiment.criteria, self.goal.objective))
+        plan = slot_plan(session, self.data, self.folder, slots, self.loaded.experiment.criteria, self.goal.objective)
         with live:
-            tuner.fit()
+            run_trials(plan, slots.slots, self.left, searcher, recorder, self.folder, scheduler, budget)
 
     def _searcher(self) -> TrialSearcher:
         experiment = self.loaded.experiment
@@ -154,19 +136,6 @@ class _Search:
         scheduler = EpochHalving(experiment.training.epochs, stop_early.grace_epochs, stop_early.reduction)
         scheduler.remember(list(self.earlier.values()))
         return scheduler
-
-    def _plan(self, slots: SlotLayout) -> SlotPlan:
-        session = TrainingSession(self.base, RuleGoal(self.loaded.experiment.criteria, self.goal.objective))
-        return SlotPlan(
-            work=ray.put((session, self.data.for_trials())),
-            labels=self.data.task.label_space,
-            run_folder=str(self.folder.path),
-            workers=slots.workers,
-            cpus=slots.cpus,
-            gpus=slots.gpus,
-            criteria=self.loaded.experiment.criteria,
-            objective=self.goal.objective,
-        )
 
     def _view(self, slots: SlotLayout) -> SearchView:
         experiment = self.loaded.experiment
@@ -193,7 +162,8 @@ class _Search:
         return amounts
 
 
-def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:
+def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:
+    """Read and encode the data, and tell how many rows of each class are where."""
     data = prepare(loaded.experiment, load_processor(base), base=loaded.folder)
     for split, counts in data.class_counts.items():
         told = " · ".join(f"{name} {count:,}" for name, count in counts.items())
@@ -205,16 +175,22 @@ def _prepare(loaded: LoadedExperiment, base: BaseModel, console: Console) -> Pre
     return data
 
 
-def _goal(experiment: Experiment, labels: LabelSpace) -> Goal:
+def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
     """Criteria and objective, held against the classes that the data turned out to have."""
     criteria = tuple(parse(text, labels.minority) for text in experiment.criteria)
     faults = [
         *_faults("criteria", check, criteria, labels),
         *_faults("objective", check_objective, experiment.objective, labels),
     ]
+    for band in read_bands(_bands(experiment), labels):
+        faults += _faults(f"bands.{band.name}.criteria", check, band.criteria, labels)
     if faults:
         raise InputError(experiment.name, faults)
     return Goal(criteria, experiment.objective)
+
+
+def _bands(experiment: Experiment) -> dict[str, Any]:
+    return {name: band.model_dump(mode="json") for name, band in experiment.bands.items()}
 
 
 def _faults(where: str, test: Callable[..., None], *arguments: Any) -> list[Fault]:
@@ -251,12 +227,14 @@ def _epochs(loaded: LoadedExperiment, record: TrialRecord) -> int:
     return epochs
 
 
-def _header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
+def header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
+    """The `run` row of a ledger."""
     return {
         "kind": "run",
         "run_id": uuid.uuid4().hex,
         "name": experiment.name,
         "criteria": list(experiment.criteria),
+        "bands": _bands(experiment),
         "objective": experiment.objective,
         "labels": asdict(data.task.label_space),
         "class_counts": data.class_counts,

@@ -171,3 +171,41 @@ def test_check_objective_accepts(objective: str) -> None:
 def test_check_objective_refuses(objective: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_objective(objective, PLAIN)
+
+
+MINORITY = ("middle", "rare")
+
+
+@pytest.mark.parametrize(
+    ("text", "middle", "rare", "status", "key", "violation"),
+    [
+        ("recall[all] >= 0.5", 0.6, 0.4, "missed", "recall[rare]", 0.1),
+        ("recall[all] >= 0.5", 0.6, 0.5, "met", "recall[rare]", 0.0),
+        ("recall[any] >= 0.5", 0.6, 0.4, "met", "recall[middle]", 0.0),
+        ("recall[any] >= 0.5", 0.2, 0.4, "missed", "recall[rare]", 0.1),  # the better one decides
+        ("recall[any] <= 0.3", 0.2, 0.4, "met", "recall[middle]", 0.0),
+        ("recall[all] >= 0.5", 0.6, math.nan, "undecided", "recall[middle]", 0.0),
+        ("recall[all] >= 0.5", 0.4, math.nan, "missed", "recall[middle]", 0.1),
+        ("recall[any] >= 0.5", 0.6, math.nan, "met", "recall[middle]", 0.0),
+        ("recall[any] >= 0.5", 0.4, math.nan, "undecided", "recall[middle]", 0.0),
+    ],
+)
+def test_any_and_all_of_the_minority(
+    text: str, middle: float, rare: float, status: str, key: str, violation: float
+) -> None:
+    metrics = {"recall[common]": 0.0, "recall[middle]": middle, "recall[rare]": rare}
+    verdict = parse(text, MINORITY).judge(metrics)
+    assert (verdict.status, verdict.key) == (status, key)
+    assert verdict.violation == pytest.approx(violation, abs=1e-12)
+
+
+def test_any_and_all_need_to_know_the_minority() -> None:
+    with pytest.raises(
+        ValueError, match=r"any needs the minority classes, got none when 'recall\[any\] >= 0\.5' was parsed"
+    ):
+        parse("recall[any] >= 0.5").judge({"recall[rare]": 0.5})
+    # A class of that name goes before.
+    assert parse("recall[any] >= 0.5").judge({"recall[any]": 0.5}).status == "met"
+    check([parse("recall[any] >= 0.5", ("rare",)), parse("f1[all] >= 0.5", ("rare",))], PLAIN)
+    with pytest.raises(ValueError, match="the objective must be one number"):
+        check_objective("recall[any]", PLAIN)

@@ -1,3 +1,4 @@
+import gc
 import json
 import math
 import os
@@ -275,3 +276,46 @@ def test_any_metrics_come_back(
     assert run.problems == []
     for read, written in zip(run.trials["a"].epochs, epochs, strict=True):
         assert dict(read.metrics) == pytest.approx(written, abs=0, rel=0, nan_ok=True)
+
+
+def test_damage_in_the_middle_of_thousands_of_rows(rows: SimpleNamespace, tmp_path: Path) -> None:
+    """Rows are parsed a thousand at a time: damage must cost its own line only, with its own number."""
+    stamp = {"schema": 1, "time": 0.0}
+    lines = [json.dumps(stamp | row) for row in (rows.run(), *(rows.trial(f"t{n}") for n in range(3500)))]
+    lines[1200] = lines[1200][:-5]
+    lines[2500] = f"{lines[2500]},{lines[2501]}"  # together they would be two sound rows
+    lines[2502] = lines[2502].replace('"schema": 1', '"schema": 7')
+    path = tmp_path / LEDGER_NAME
+    path.write_text("\n".join(lines) + "\n")
+    run = read_ledger(path)
+    assert len(run.trials) == 3500 - 3
+    assert [problem.removeprefix(f"{path}:").partition(":")[0] for problem in run.problems] == ["1201", "2501", "2503"]
+    assert "the schema must be version 1, got 7" in run.problems[2]
+
+
+def test_rows_of_two_writers_are_all_read(rows: SimpleNamespace, write_ledger: WriteLedger, tmp_path: Path) -> None:
+    """Two machines on a file system without locks: rows mixed, a trial told by both, one row within another."""
+    folder = write_ledger(rows.run(run_id="one"), rows.trial("a", x=1))
+    stamp = {"schema": 1, "time": 0.0}
+    second = [json.dumps(stamp | row) for row in (rows.run(run_id="two"), rows.epoch("a", 1, {"accuracy": 0.5}))]
+    torn = json.dumps(stamp | rows.trial("b"))
+    with open(folder / LEDGER_NAME, "a") as file:
+        file.write("\n".join([*second, torn[:20] + torn, json.dumps(stamp | rows.end("a"))]) + "\n")
+    run = read_ledger(folder)
+    assert [header["run_id"] for header in run.headers] == ["one", "two"]
+    assert (run.trials["a"].status, len(run.trials["a"].epochs)) == ("completed", 1)
+    (problem,) = run.problems
+    assert problem.startswith(f"{folder / LEDGER_NAME}:5: not a line of JSON")
+
+
+def test_the_collector_is_on_again_after_reading(rows: SimpleNamespace, write_ledger: WriteLedger) -> None:
+    assert gc.isenabled()
+    read_ledger(write_ledger(rows.run()))
+    assert gc.isenabled()
+
+
+def test_bands_that_cannot_be_read_are_told(rows: SimpleNamespace, write_ledger: WriteLedger) -> None:
+    folder = write_ledger(rows.run(), rows.run(bands={"best": {"criteria": ["recal[x] > 0"]}}))
+    run = read_ledger(folder)
+    assert run.bands == ()
+    assert "did you mean 'recall'" in run.problems[0]
