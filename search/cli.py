@@ -143,10 +143,46 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
 
 
 def _print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
+    from analysis.finalists import finalists as finalists_of
+    from analysis.finalists_text import finalists_text
     from analysis.leaderboard import leaderboard as rank
     from analysis.leaderboard import to_text
 
     click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
+    if finals := finalists_of(run):
+        click.echo(f"\n{finalists_text(finals, run, width)}")
+
+
+@rarecall.command()
+@RUN
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many of the best trials.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts the rows are divided in."
+)
+@OVERWRITE
+@ADDRESS
+def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str | None) -> None:
+    """Train the best trials of RUN again on other folds and seeds, and name the winner by what all folds say.
+
+    Each row of training and validation data is validation once, so the rare class is judged by all its rows and not by
+    the few of one split. What is there already is not trained again.
+    """
+    from analysis.finalists import finalists as finalists_of
+    from analysis.finalists_text import finalists_text
+    from search.experiment import load_experiment
+    from search.finals import FinalsOptions, run_finals
+    from search.run_folder import find_run
+
+    console = Console()
+    folder = find_run(run.resolve())
+    try:
+        done = run_finals(
+            load_experiment(folder.experiment), folder, FinalsOptions(count, folds, overwrite, address), console
+        )
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; go on with: rarecall finalists {run} --count {count} --folds {folds}")
+        raise
+    click.echo(finalists_text(finalists_of(done), done, console.width))
 
 
 @rarecall.command()
@@ -232,6 +268,30 @@ def export(run: Path, output: Path, trial: str | None) -> None:
     from search.export import export_trial
 
     export_trial(run, output, trial, Console())
+
+
+@rarecall.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("input", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".jsonl, .csv or .parquet file.")
+@click.option(
+    "--text", metavar="COLUMN", multiple=True, help="Column with the text, as trained by default; repeatable."
+)
+@click.option("--id", metavar="COLUMN", help="Hand this column of INPUT on.")
+@click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores.")
+@click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Start anew instead of going on with what is there.")
+def predict(on_bad_row: str, **options: Any) -> None:
+    """Write what the model in FOLDER, an export, says about the rows of INPUT (JSONL, CSV, TSV, Parquet or .npz).
+
+    Rows keep their order. Killed and started again, it goes on after the last row that is written.
+    """
+    from search.predict import PredictOptions
+    from search.predict import predict as run
+
+    run(PredictOptions(skip=on_bad_row == "skip", **options), Console(stderr=True))
 
 
 def _relative(folder: Path) -> Path:

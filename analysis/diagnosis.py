@@ -1,0 +1,27 @@
+"""Why a trial or a run is not better, and what to change: the warning signs that apply, causes first."""
+
+# Imported for their registrations: the rules of a trial are told before those of a run.
+from analysis import trial_rules as _trial_rules  # isort: skip
+from analysis import run_rules as _run_rules  # isort: skip
+from analysis.signs import Case, Change, Sign, registered
+
+__all__ = ["Case", "Change", "Sign", "applied", "diagnose"]
+# Settings that decide which rows there are: with them changed, no figure could be compared with this run's.
+_DATA = "data."
+_RULES = (_trial_rules, _run_rules)
+
+
+def diagnose(case: Case) -> tuple[Sign, ...]:
+    """All signs of a case, causes before what follows from them; those of the run where the run was asked about."""
+    rules = (one for one in registered() if one.about == "trial" or case.of_run)
+    return tuple(sign for one in rules if (sign := one.sign(case)) is not None)
+
+
+def applied(signs: tuple[Sign, ...]) -> dict[str, Change]:
+    """The changes to make at once, by key: of two for the same setting the first, and none that changes the data."""
+    chosen: dict[str, Change] = {}
+    for sign in signs:
+        for change in sign.observed.changes:
+            if not change.key.startswith(_DATA):
+                chosen.setdefault(change.key, change)
+    return chosen
