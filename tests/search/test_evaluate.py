@@ -42,11 +42,11 @@ def ours(tmp_path: Path) -> Path:
 def test_evaluate_a_table_of_somebody_else(theirs: Path) -> None:
     output = run("evaluate", theirs, "--criteria", "recall[rare] >= 0.4", "--criteria", "accuracy >= 0.5").output
     lines = output.splitlines()
-    assert any(line.startswith("common      40  95.0 %   85–99 %  95.0 %   85–99 %  95.0 %") for line in lines)
-    assert any(line.startswith("rare         5  60.0 %   19–92 %  60.0 %   19–92 %") for line in lines)
-    assert "  undecided  recall[rare] >= 0.4    60.0 %     5  19–92 %    0.81" in lines
+    assert any(line.startswith("common    40  95.0 %   85–99 %  95.0 %   85–99 %  95.0 %") for line in lines)
+    assert any(line.startswith("rare       5  60.0 %   19–92 %  60.0 %   19–92 %") for line in lines)
+    assert "  undecided  recall[rare] >= 0.4    60.0 %     5  19–92 %    0.82" in lines
     assert "  met        accuracy >= 0.5        91.1 %    45  81–97 %   >0.99" in lines
-    assert "common              38     2" in lines
+    assert ["common", "38", "2"] in [line.split() for line in lines]
     assert max(map(len, lines[1:])) <= 80
 
 
