@@ -1,0 +1,99 @@
+"""Calibration of the rare classes, for tasks with probabilities."""
+
+import numpy as np
+
+from analysis.predictions import Predictions
+from analysis.report.calibration import Calibration, calibration
+from analysis.report.contents import Report
+from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
+from analysis.report.markup import Markup, element, slug
+from analysis.report.scale import Scale
+from analysis.report.section import Section, note
+from analysis.report.table import Heading, table, words
+from analysis.wording import value_text
+
+_PANELS = 6
+
+
+def calibration_section(report: Report) -> Section | None:
+    """A diagram for each of the rarest classes, and figures for all."""
+    predictions = report.predictions
+    if predictions is None or predictions.probabilities is None or not len(predictions):
+        return None
+    found = {name: _of_class(predictions, index, report.level) for index, name in enumerate(report.labels.classes)}
+    rarest = sorted(report.labels.minority, key=lambda name: report.metrics.get(f"support[{name}]", 0.0))
+    panels = [_panel(name, found[name], report.level) for name in rarest[:_PANELS]]
+    about = (
+        "Of the rows that are given a class with a probability of about x, the share that is of it. Dots on the line "
+        f"are calibrated; whiskers are {100 * report.level:g} % intervals, long where there are few rows."
+    )
+    remedies = (
+        "Class weights, oversampling and focal loss shift probabilities on purpose: then they rank rows, but are no "
+        "frequencies."
+    )
+    left_out = f" The {_PANELS} rarest classes." if len(rarest) > _PANELS else ""
+    return Section(
+        "Calibration",
+        (
+            element("p", about + left_out),
+            element("div", panels, class_="panels"),
+            _figures(report, found),
+            note(remedies),
+        ),
+    )
+
+
+def _of_class(predictions: Predictions, index: int, level: float) -> Calibration:
+    if predictions.probabilities is None:
+        raise ValueError("calibration needs probabilities, got none")
+    labels, classes = predictions.true_labels, predictions.true_class
+    truth = np.asarray(classes == index) if labels is None else labels[:, index]
+    return calibration(predictions.probabilities[:, index], truth, level)
+
+
+def _panel(name: str, found: Calibration, level: float) -> Markup:
+    x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
+    whiskers = [
+        line(x(one.mean_probability), y(one.interval.low), x(one.mean_probability), y(one.interval.high), "whisker")
+        for one in found.bins
+    ]
+    points = dots(((x(one.mean_probability), y(one.share)) for one in found.bins), "winner-dots round")
+    told = "; ".join(f"about {one.mean_probability:.2f}: {one.hits} of {one.rows}" for one in found.bins)
+    drawn = chart(
+        f"calibration-{slug(name)}",
+        f"Calibration of {name}",
+        f"Rows of the class by probability: {told}.",
+        Axis(x, f"probability of {name}", percent),
+        Axis(y, "share of the rows", percent),
+        line(x(0), y(0), x(1), y(1), "ideal"),
+        whiskers,
+        points,
+    )
+    rows = sum(one.rows for one in found.bins)
+    return figure(drawn, [element("strong", name), f", {sum(one.hits for one in found.bins)} of {rows:,} rows"])
+
+
+def _figures(report: Report, found: dict[str, Calibration]) -> Markup:
+    headings = [
+        words("class"),
+        Heading("rows"),
+        Heading("mean probability"),
+        Heading("share", title="Share of the rows that are of the class"),
+        Heading("calibration gap", title="Mean distance between probability and share"),
+        Heading("Brier score"),
+    ]
+    rows = []
+    for name, one in found.items():
+        total, hits = sum(part.rows for part in one.bins), sum(part.hits for part in one.bins)
+        mean = sum(part.mean_probability * part.rows for part in one.bins) / total
+        rows.append(
+            [
+                name,
+                f"{hits:,}",
+                value_text("recall", mean),
+                value_text("recall", hits / total),
+                value_text("recall", one.gap),
+                f"{one.brier:.4f}",
+            ]
+        )
+    return table("Calibration of each class", headings, rows)

@@ -1,0 +1,164 @@
+"""The classes one by one: recall with its interval, and what is taken for what."""
+
+import math
+
+import numpy as np
+
+from analysis.criteria import Criterion, split_key
+from analysis.predictions import IntArray
+from analysis.report.contents import Report
+from analysis.report.markup import Child, Markup, element
+from analysis.report.section import Section, counted, note
+from analysis.report.strip import share_scale, strip
+from analysis.report.table import Cell, Heading, table, words
+from analysis.wording import interval_text, value_text
+
+_BY_CLASS = {"precision": "precision", "f1": "F1"}
+# Of a larger matrix the largest confusions are listed as well, the first ones.
+_READABLE, _LISTED = 12, 15
+_ABOUT = "Rows are the true class, columns the predicted one; shading is the share of the row"
+
+
+def classes_section(report: Report) -> Section | None:
+    """Recall, precision and F1 of each class."""
+    if not report.metrics:
+        return None
+    level = f"{100 * report.level:g} % interval"
+    headings = [
+        words("class"),
+        Heading("rows"),
+        Heading("recall"),
+        Heading(level),
+        words("0 to 100 %"),
+        *(heading for name in _BY_CLASS.values() for heading in (Heading(name), Heading("interval", title=level))),
+    ]
+    rows = [_class_row(report, name) for name in report.labels.classes]
+    rare = ", ".join(report.labels.minority) or "none"
+    shaded = "The line is the interval of the true recall, the shaded zone where a criterion is met."
+    return Section(
+        "Recall per class",
+        (
+            element("p", f"Minority classes: {rare}. {shaded}"),
+            table("Recall, precision and F1 of each class", headings, rows),
+            _balance(report),
+        ),
+    )
+
+
+def confusion_section(report: Report) -> Section | None:
+    """The confusion matrix, or one of two by two per label where a row may have several."""
+    counts = report.confusion
+    if counts is None:
+        return None
+    if report.labels.multilabel:
+        return Section("Confusion per label", (_by_label(report, counts),))
+    largest = _largest(report, counts) if len(report.labels.classes) > _READABLE else None
+    return Section("Confusion matrix", (_matrix(report, counts), largest))
+
+
+def thresholds(report: Report) -> dict[str, Criterion]:
+    """The criteria about one class or dimension, by the key of the metric."""
+    return {f"{one.metric}[{one.selector}]": one for one in report.criteria if one.selector and not one.part}
+
+
+def _class_row(report: Report, name: str) -> list[Cell | Child]:
+    key = f"recall[{name}]"
+    value, interval = report.metrics.get(key, math.nan), report.intervals.get(key)
+    support = report.metrics.get(f"support[{name}]", math.nan)
+    picture = strip(share_scale(), value, interval if support else None, thresholds(report).get(key))
+    rare = element("small", "minority") if name in report.labels.minority else None
+    return [
+        [name, rare],
+        f"{support:.0f}" if math.isfinite(support) else "–",
+        value_text(key, value),
+        interval_text(key, interval) if interval and support else "–",
+        Cell(picture, class_="picture"),
+        *(cell for metric in _BY_CLASS for cell in _figure(report, f"{metric}[{name}]")),
+    ]
+
+
+def _figure(report: Report, key: str) -> list[Cell | Child]:
+    interval = report.intervals.get(key)
+    value = report.metrics.get(key, math.nan)
+    return [value_text(key, value), interval_text(key, interval) if interval and math.isfinite(value) else "–"]
+
+
+def _balance(report: Report) -> Child:
+    """Rows of each class in the splits, as the run counted them."""
+    counts = report.run.header.get("class_counts") if report.run else None
+    if not isinstance(counts, dict):
+        return None
+    splits = [split for split in ("train", "validation", "test") if isinstance(counts.get(split), dict)]
+    rows: list[list[Cell | Child]] = [
+        [name, *(f"{counts[split].get(name, 0):,}" for split in splits)] for name in report.labels.classes
+    ]
+    return element(
+        "details",
+        element("summary", "Rows of each class in the splits"),
+        table("Rows of each class in the splits", [words("class"), *map(Heading, splits)], rows),
+    )
+
+
+def _matrix(report: Report, counts: IntArray) -> Markup:
+    names = report.labels.classes
+    headings = [words("true \\ predicted"), *(Heading(name) for name in names)]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    rows: list[list[Cell | Child]] = [
+        [name, *(_shaded(int(counts[true, one]), float(shares[true, one]), true == one) for one in range(len(names)))]
+        for true, name in enumerate(names)
+    ]
+    return table(_ABOUT, headings, rows, class_="matrix")
+
+
+def _shaded(count: int, share: float, right: bool) -> Cell:
+    return Cell(element("span", f"{count:,}", style=f"--share:{share:.2f}"), class_="hit" if right else None)
+
+
+def _largest(report: Report, counts: IntArray) -> Child:
+    names = report.labels.classes
+    wrong = counts * (1 - np.eye(len(names), dtype=np.int64))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_LISTED]
+    rows: list[list[Cell | Child]] = [
+        [f"{wrong[true, one]:,}", names[true], names[one]]
+        for true, one in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[true, one]
+    ]
+    headings = [Heading("rows"), words("true"), words("predicted as")]
+    return table("The largest confusions", headings, rows) if rows else None
+
+
+def _by_label(report: Report, counts: IntArray) -> Markup:
+    titles = ("has it, found", "has it, not found", "false alarms", "rightly without")
+    rows: list[list[Cell | Child]] = [
+        [name, *(f"{number:,}" for number in (own[1, 1], own[1, 0], own[0, 1], own[0, 0]))]
+        for name, own in zip(report.labels.classes, counts, strict=True)
+    ]
+    caption = "How many rows have each label, and were found to have it"
+    return table(caption, [words("label"), *map(Heading, titles)], rows)
+
+
+def slices_section(report: Report) -> Section | None:
+    """The parts of the data that are looked at one by one."""
+    parts = list(dict.fromkeys(part for key in report.metrics if (part := split_key(key)[2])))
+    if not parts:
+        return None
+    shown = report.labels.minority[:6]
+    headings = [
+        words("part"),
+        Heading("accuracy"),
+        Heading("minority recall"),
+        *(Heading(name, title=f"Recall of {name}") for name in shown),
+    ]
+    keys = ["accuracy", "minority_recall", *(f"recall[{name}]" for name in shown)]
+    rows: list[list[Cell | Child]] = [
+        [part.replace("=", ": "), *(_with_rows(report, key, part) for key in keys)] for part in parts
+    ]
+    about = "Each figure is recall or accuracy within the part; small parts say little."
+    return Section("Parts of the data", (table("Figures by part of the data", headings, rows), note(about)))
+
+
+def _with_rows(report: Report, key: str, part: str) -> Child:
+    value = value_text(key, report.metrics.get(f"{key}@{part}", math.nan))
+    selector = split_key(key)[1]
+    rows = report.metrics.get(f"support[{selector}]@{part}", math.nan)
+    return [value, element("small", counted(int(rows), "row"))] if math.isfinite(rows) else value

@@ -1,0 +1,116 @@
+"""What a report is about: a run with its winner, or a set of predictions alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analysis.criteria import Criterion
+from analysis.evaluation import Evaluation, evaluated
+from analysis.evidence import Evidence
+from analysis.intervals import LEVEL, Interval, exact
+from analysis.leaderboard import winner
+from analysis.predictions import IntArray, LabelSpace, Predictions
+from analysis.run import Run, TrialRecord
+from analysis.standings import Standing, standings
+
+Texts = Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the sections are made from.
+
+    ranked: the trials, the best first; empty without a run. chosen: the trial that the report is about: the winner, or
+    the first one with an epoch where none can be exported; None without a run or without an epoch. predictions,
+    evaluation: of it; None where they cannot be read. texts: by row number, empty unless asked for. problems: what
+    could not be read.
+    """
+
+    title: str
+    labels: LabelSpace
+    criteria: tuple[Criterion, ...]
+    level: float = LEVEL
+    run: Run | None = None
+    ranked: Sequence[Standing] = ()
+    chosen: Standing | None = None
+    predictions: Predictions | None = None
+    evaluation: Evaluation | None = None
+    texts: Texts = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Metrics of the predictions, or as the ledger tells them."""
+        if self.evaluation:
+            return self.evaluation.metrics
+        return self.chosen.best.metrics if self.chosen and self.chosen.best else {}
+
+    @property
+    def confusion(self) -> IntArray | None:
+        """[classes, classes], or [classes, 2, 2], as `analysis.metrics.confusion_matrix` has it."""
+        if self.evaluation:
+            return np.array(self.evaluation.confusion, dtype=np.int64)
+        counts = self.chosen.best.confusion if self.chosen and self.chosen.best else None
+        return None if counts is None else np.array(counts, dtype=np.int64)
+
+    @property
+    def intervals(self) -> Mapping[str, Interval]:
+        """Intervals by the key of a metric; without predictions only those that the confusion matrix gives."""
+        return self.evaluation.intervals if self.evaluation else _counted(self)
+
+
+def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report:
+    """The report of a run and its winner; without stored predictions it is made from the ledger alone."""
+    ranked = standings(run)
+    chosen = _chosen(ranked, winner(run))
+    evidence = Evidence(run, level)
+    predictions = evidence.predictions(chosen.best) if chosen and chosen.best else None
+    name = str(run.header.get("name", run.folder.name))
+    return Report(
+        name,
+        run.labels,
+        run.criteria,
+        level,
+        run,
+        ranked,
+        chosen,
+        predictions,
+        None if predictions is None else evaluated(name, predictions, run.labels, run.criteria, level),
+        texts or {},
+        (*run.problems, *evidence.problems),
+    )
+
+
+def of_predictions(
+    name: str, predictions: Predictions, labels: LabelSpace, criteria: Sequence[Criterion], level: float = LEVEL
+) -> Report:
+    """The report of predictions, whoever made them.
+
+    Raises:
+        ValueError: predictions that do not fit the labels.
+    """
+    evaluation = evaluated(name, predictions, labels, criteria, level)
+    return Report(name, labels, tuple(criteria), level, predictions=predictions, evaluation=evaluation)
+
+
+def _chosen(ranked: Sequence[Standing], best: TrialRecord | None) -> Standing | None:
+    """The standing of the winner; without one the first that has an epoch."""
+    return next((one for one in ranked if (one.record is best if best else one.best)), None)
+
+
+def _counted(report: Report) -> dict[str, Interval]:
+    counts = report.confusion
+    if counts is None:
+        return {}
+    by_label = report.labels.multilabel
+    hits = counts[:, 1, 1] if by_label else counts.diagonal()
+    rows = {
+        "recall": counts[:, 1, :].sum(axis=1) if by_label else counts.sum(axis=1),
+        "precision": counts[:, :, 1].sum(axis=1) if by_label else counts.sum(axis=0),
+    }
+    return {
+        f"{metric}[{name}]": exact(int(hits[index]), int(rows[metric][index]), report.level)
+        for metric in rows
+        for index, name in enumerate(report.labels.classes)
+    }

@@ -1,0 +1,129 @@
+"""What the searched parameters have to do with minority recall: figures, one scatter each, all of them at once."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.report.contents import Report
+from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent, polyline
+from analysis.report.markup import Child, Markup, element, slug
+from analysis.report.parameter_axis import axis_of, names_of, places_of
+from analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects
+from analysis.report.scale import Scale
+from analysis.report.section import Section, note
+from analysis.report.strip import strip
+from analysis.report.table import Cell, Heading, table, words
+
+_BINS, _PER_BIN = 5, 4
+
+
+def parameters_section(report: Report, found: Effects) -> Section | None:
+    """Correlation and importance of each parameter, and its effect trial by trial; left out for few trials."""
+    if not found.effects:
+        return None
+    if found.trials < FEWEST:
+        return Section(
+            "Parameters",
+            (note(f"{found.trials} trials are too few to tell what a parameter does; it takes {FEWEST}."),),
+        )
+    groups = {
+        "Each remedy and minority recall": [one for one in found.effects if one.remedy],
+        "Each other setting and minority recall": [one for one in found.effects if not one.remedy],
+    }
+    panels = [
+        [element("h3", title), element("div", [_panel(one) for one in members], class_="panels")]
+        for title, members in groups.items()
+        if members
+    ]
+    caption = f"A dot is a trial ({found.trials} in all), the line joins the medians of groups of neighbours."
+    return Section("Parameters", (_importance(found, report.level), _trust(found), element("p", caption), *panels))
+
+
+def _trust(found: Effects) -> Markup:
+    if math.isnan(found.held_out):
+        forest = f"That is too few for a random forest, which takes {FOR_FOREST}."
+    elif found.held_out <= 0:
+        forest = "A random forest predicts trials it has not seen no better than the mean does: no importances."
+    else:
+        share = f"{100 * found.held_out:.0f} % of the variance of trials it has not seen"
+        forest = f"A random forest explains {share}; importance is what of it is lost when the parameter is shuffled."
+    hints = (
+        "The searcher tried more of what looked good, parameters vary together, and trials stopped early count with "
+        "the epochs they had: read these as hints."
+    )
+    return note(f"{found.trials} trials. {forest} {hints}")
+
+
+def _importance(found: Effects, level: float) -> Markup:
+    forest = found.held_out > 0
+    headings = [
+        words("parameter"),
+        Heading("rank correlation", title="Spearman’s, with minority recall"),
+        Heading(f"{100 * level:g} % interval"),
+        words("−1 to 1"),
+    ]
+    headings += [Heading("importance", title="Loss of R² when shuffled")] if forest else []
+    scale = Scale(-1, 1, 0, 100)
+    rows: list[list[Cell | Child]] = []
+    for one in found.effects:
+        known = math.isfinite(one.rank_correlation)
+        row: list[Cell | Child] = [
+            [element("code", one.path), element("small", "remedy") if one.remedy else None],
+            _signed(one.rank_correlation) if known else "–",
+            f"{_signed(one.interval.low)} to {_signed(one.interval.high)}" if known else "–",
+            Cell(strip(scale, one.rank_correlation, one.interval), class_="picture middle"),
+        ]
+        rows.append([*row, _signed(one.importance)] if forest else row)
+    return table("Parameters and minority recall", headings, rows)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _panel(effect: Effect) -> Markup:
+    x = axis_of(effect.values, effect.path.rpartition(".")[2], LEFT + 6, RIGHT - 6)
+    y = Scale(0, min(1.0, max(0.1, 1.1 * float(effect.outcome.max()))), BOTTOM, TOP)
+    pairs = zip(places_of(effect.values, x), effect.outcome.tolist(), strict=True)
+    points = [(place, outcome) for place, outcome in pairs if place is not None]
+    medians = _medians(points, by_place=bool(names_of(effect.values)))
+    told = ", ".join(f"{100 * value:.0f} %" for _, value in medians) or "too few trials"
+    drawn = chart(
+        f"effect-{slug(effect.path)}",
+        f"{effect.path} and minority recall",
+        f"{len(points)} trials. Medians of minority recall from left to right: {told}.",
+        x,
+        Axis(y, "minority recall", percent),
+        dots([(place, y(outcome)) for place, outcome in points], "trial-dots round"),
+        _median_marks([(place, y(value)) for place, value in medians], joined=not names_of(effect.values)),
+    )
+    return figure(drawn, [element("code", effect.path), f": {_correlation(effect)}n = {len(points)}"])
+
+
+def _median_marks(points: Sequence[tuple[float, float]], *, joined: bool) -> Child:
+    if joined:
+        return polyline(points, "median")
+    return [line(x - 12, y, x + 12, y, "median") for x, y in points]
+
+
+def _correlation(effect: Effect) -> str:
+    if not math.isfinite(effect.rank_correlation):
+        return ""
+    interval = f"{_signed(effect.interval.low)} to {_signed(effect.interval.high)}"
+    return f"rank correlation {_signed(effect.rank_correlation)} ({interval}), "
+
+
+def _medians(points: Sequence[tuple[float, float]], *, by_place: bool) -> list[tuple[float, float]]:
+    """Median place and outcome of at most `_BINS` groups of neighbours of about equal size, or of each place."""
+    if not points:
+        return []
+    places, outcomes = np.array(points).T
+    distinct = np.unique(places)
+    if by_place or len(distinct) <= _BINS:
+        return [(float(place), float(np.median(outcomes[places == place]))) for place in distinct]
+    count = min(_BINS, len(places) // _PER_BIN)
+    if count < 2:
+        return []
+    groups = np.array_split(np.argsort(places, kind="stable"), count)
+    return [(float(np.median(places[group])), float(np.median(outcomes[group]))) for group in groups]
