@@ -11,6 +11,7 @@ from analysis import leaderboard_text
 from analysis.bands import band_of
 from analysis.collection import no_collection
 from analysis.evidence import Evidence
+from analysis.finalists import finalists
 from analysis.judging import Judged, MetricsTable
 from analysis.run import EpochRow, Run, TrialRecord
 from analysis.standings import RankBy, Standing, pareto_set, standing_at, standings
@@ -37,8 +38,12 @@ _HEADER_KEYS = ("run_id", "name", "data_hash", "versions", "trials_asked", "seed
 
 
 def winner(run: Run) -> TrialRecord | None:
-    """The best trial that did not fail and whose best epoch left a checkpoint; None when there is none."""
-    return _winner(standings(run))
+    """The trial to export: the best finalist; without finalists the best trial that did not fail and left a checkpoint.
+
+    None when there is none.
+    """
+    finals = finalists(run)
+    return run.trials[finals[0].trial] if finals else _winner(standings(run))
 
 
 def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:

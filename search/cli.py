@@ -72,6 +72,28 @@ def generate(output: Path, rows: int, seed: int) -> None:
 @rarecall.command()
 @EXPERIMENT
 @SET
+@click.option("--png", type=click.Path(path_type=Path), help="Draw the counts and ratios to this file.")
+@JSON
+def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as_json: bool) -> None:
+    """Show how rare the classes of EXPERIMENT are, and what its settings make of them, before anything is trained."""
+    from analysis.profile_text import render
+    from analysis.strict_json import dumps
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+    from search.profile import profile_of
+
+    found = profile_of(load_experiment(experiment, parse_assignments(assignments)))
+    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
+    if png is not None:
+        from analysis.profile_figure import draw
+
+        draw(found, png)
+        click.echo(f"wrote {png}", err=as_json)
+
+
+@rarecall.command()
+@EXPERIMENT
+@SET
 @RESUME
 @OVERWRITE
 @ADDRESS
@@ -275,7 +297,7 @@ def export(run: Path, output: Path, trial: str | None) -> None:
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".jsonl, .csv or .parquet file.")
 @click.option(
-    "--text", metavar="COLUMN", multiple=True, help="Column with the text, as trained by default; repeatable."
+    "--text", metavar="COLUMN", multiple=True, help="Column with text; default: as trained."
 )
 @click.option("--id", metavar="COLUMN", help="Hand this column of INPUT on.")
 @click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")

@@ -95,8 +95,8 @@ class LiveView:
     def _headline(self) -> Text:
         view, counts = self._view, self._view.counts()
         left = view.seconds_left()
-        times = f"{_clock(time.monotonic() - view.started)} so far" + (
-            f", about {_clock(left)} left" if left is not None else ""
+        times = f"{clock(time.monotonic() - view.started)} so far" + (
+            f", about {clock(left)} left" if left is not None else ""
         )
         states = f"{counts['running']} running · {counts['completed']} done · {counts['stopped']} stopped"
         failed = f" · {counts['failed']} failed" if counts["failed"] else ""
@@ -166,7 +166,8 @@ def _params(params: Mapping[str, Any]) -> str:
 
 def _short(key: str) -> str:
     """The last part of a key, or the one before where that says more; `training.` before everything says nothing."""
-    *_, section, name = key.split(".")
+    section, _, name = key.rpartition(".")
+    section = section.rpartition(".")[2]
     return section if name in ("ratio", "strength", "fit") else name
 
 
@@ -178,7 +179,12 @@ def _percent(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.1%}".replace("%", " %")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as a clock shows them.
+
+    >>> clock(75), clock(3675)
+    ('1:15', '1:01:15')
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -14,7 +14,7 @@ from analysis.ranking import best_epoch
 from analysis.run import EndRow, EndStatus, EpochRow, TrialRecord
 from search.run_folder import RunFolder
 from search.scheduler import EpochHalving
-from search.searcher import Goal, TrialSearcher
+from search.searcher import Goal, HearsEnds
 from trainables.slot import SlotDiedError
 
 
@@ -30,7 +30,7 @@ class Recorder(tune.Callback):
         self,
         ledger: Ledger,
         folder: RunFolder,
-        searcher: TrialSearcher,
+        searcher: HearsEnds,
         scheduler: EpochHalving | None,
         goal: Goal,
         records: dict[str, TrialRecord],
@@ -87,7 +87,9 @@ class Recorder(tune.Callback):
             return "failed", failure
         if self._scheduler is not None and trial.trial_id in self._scheduler.reasons:
             return "stopped", self._scheduler.reasons[trial.trial_id]
-        return "completed", "" if row["last"] else f"no better epoch in a while, ended after epoch {row['epoch']}"
+        if row["last"] or row["epoch"] == trial.config.get("until"):
+            return "completed", ""
+        return "completed", f"no better epoch in a while, ended after epoch {row['epoch']}"
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Tune tells nothing of the trials that it gives up when the time budget is used up."""

@@ -7,7 +7,7 @@ failed ones as failed. The study is rebuilt from the ledger when a search goes o
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -20,6 +20,12 @@ from analysis.run import EpochRow, TrialRecord
 from search.space import contains
 
 MakeConfig = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class HearsEnds(Protocol):
+    """A searcher that wants to know how its trials ended."""
+
+    def finish(self, trial_id: str, record: TrialRecord) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,8 @@ class EncodedSplit(_Ragged):
 
     rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices: as in
     `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where it was computed
-    beforehand. images: of n rows, which then count as one token each.
+    beforehand. images: of n rows, which then count as one token each. groups: [n] equal for rows that must stay
+    together when rows are divided, such as those of equal text.
     """
 
     rows: IntArray
@@ -65,6 +66,23 @@ class EncodedSplit(_Ragged):
     labels: BoolArray | None = None
     slices: Mapping[str, NameArray] = field(default_factory=dict)
     images: "EncodedImages | None" = None
+    groups: IntArray | None = None
+
+    def take(self, index: IntArray) -> "EncodedSplit":
+        """The rows at `index` [m], in its order, copied."""
+        positions = _positions(self.offsets, index)
+        return EncodedSplit(
+            rows=self.rows[index],
+            ids=self.ids[positions],
+            offsets=np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64),
+            classes=self.classes[index],
+            scores=None if self.scores is None else self.scores[index],
+            states=None if self.states is None else self.states[positions],
+            labels=None if self.labels is None else self.labels[index],
+            slices={name: values[index] for name, values in self.slices.items()},
+            images=None if self.images is None else replace(self.images, pixels=self.images.pixels[index]),
+            groups=None if self.groups is None else self.groups[index],
+        )
 
     @property
     def nbytes(self) -> int:
@@ -87,6 +105,32 @@ class EncodedImages:
         shape = (-1, 1, 1)
         mean, std = (np.asarray(part, dtype=np.float32).reshape(shape) for part in (self.mean, self.std))
         return np.asarray((self.pixels[index] / np.float32(255) - mean) / std, dtype=np.float32)
+
+
+def joined(first: EncodedSplit, second: EncodedSplit) -> EncodedSplit:
+    """The rows of two splits of the same data, one after another."""
+
+    def both(name: str) -> Any:
+        one, other = getattr(first, name), getattr(second, name)
+        return None if one is None else np.concatenate([one, other])
+
+    images = None
+    if first.images is not None and second.images is not None:
+        images = replace(first.images, pixels=np.concatenate([first.images.pixels, second.images.pixels]))
+    return EncodedSplit(
+        **{name: both(name) for name in ("rows", "ids", "classes", "scores", "states", "labels", "groups")},
+        offsets=np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
+        slices={name: np.concatenate([values, second.slices[name]]) for name, values in first.slices.items()},
+        images=images,
+    )
+
+
+def _positions(offsets: IntArray, index: IntArray) -> IntArray:
+    """Where the entries of the rows `index` stand, one row after another."""
+    lengths = offsets[index + 1] - offsets[index]
+    ends = np.cumsum(lengths)
+    within = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return np.asarray(np.repeat(offsets[index], lengths) + within, dtype=np.int64)
 
 
 def encode(processor: Any, examples: Examples, max_length: int) -> EncodedSplit:

@@ -48,7 +48,8 @@ class LabelledSplits:
 class PreparedData:
     """The data of an experiment as trials use them. Test texts stay as they are until there is a winner.
 
-    pad_id: token id that fills up short rows. The rest is as in `LabelledSplits`.
+    pad_id: token id that fills up short rows. folds: positions among the rows of `train` that are training and
+    validation, where the rows are divided anew; see `trainables.folds`. The rest is as in `LabelledSplits`.
     """
 
     task: Task
@@ -60,6 +61,7 @@ class PreparedData:
     class_counts: dict[str, dict[str, int]]
     notes: tuple[str, ...]
     skipped: tuple[Fault, ...]
+    folds: tuple[tuple[IntArray, IntArray], ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -86,10 +88,15 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     """
     _check_processor(processor, trial)
     splits = load_splits(trial, base)
+    train, validation = splits.train, splits.validation
+    together = group_ids([*train.texts, *validation.texts], _groups(train, validation))
+    encoded = (encode(processor, part, trial.model.max_length) for part in (train, validation))
+    parts = zip(encoded, np.split(together, [len(train)]), strict=True)
+    encoded_train, encoded_validation = (replace(part, groups=groups) for part, groups in parts)
     return PreparedData(
         task=splits.task,
-        train=encode(processor, splits.train, trial.model.max_length),
-        validation=encode(processor, splits.validation, trial.model.max_length),
+        train=encoded_train,
+        validation=encoded_validation,
         test=splits.test,
         pad_id=0 if trial.data.image is not None else int(processor.pad_token_id),
         data_hash=splits.data_hash,
@@ -97,6 +104,10 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
         notes=splits.notes,
         skipped=splits.skipped,
     )
+
+
+def _groups(train: Examples, validation: Examples) -> list[str] | None:
+    return [*train.groups, *validation.groups] if train.groups is not None and validation.groups is not None else None
 
 
 def _check_processor(processor: Any, trial: TrialConfig) -> None:

@@ -6,10 +6,14 @@ from typing import Any
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
+from trainables.folds import one_fold
 from trainables.loop import EpochResult, Start, train
 from trainables.models import ClassifierPool
 from trainables.prepare import PreparedData
 from trainables.worker import Worker
+
+# Beside the sections of a trial's configuration: which fold it is trained on, where there are folds.
+FOLD = "fold"
 
 RunTrial = Callable[[dict[str, Any], Start | None], Iterator[EpochResult]]
 OpenSession = Callable[[Any, Worker], RunTrial]
@@ -25,6 +29,8 @@ class TrainingSession:
         pool = ClassifierPool(self.base, data.task.output_names, data.pad_id)
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            return train(TrialConfig.model_validate(config), data, pool, worker, start, self.goal)
+            sections = {key: value for key, value in config.items() if key != FOLD}
+            chosen = one_fold(data, config[FOLD]) if FOLD in config else data
+            return train(TrialConfig.model_validate(sections), chosen, pool, worker, start, self.goal)
 
         return run_trial

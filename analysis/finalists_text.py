@@ -1,0 +1,52 @@
+"""The finalists in words: what the search had said of each, what the folds say, and the winner's verdicts there."""
+
+import math
+
+from analysis.finalists import Finalist
+from analysis.ranking import best_epoch
+from analysis.run import Run
+from analysis.table import Column, render_columns
+from analysis.verdict_text import verdict_lines
+from analysis.verdicts import assess
+from analysis.wording import interval_text, value_text
+
+
+def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
+    """A table within `width` columns, the winner first, and its verdicts on all folds together."""
+    columns = [
+        Column(("trial",), tuple(one.trial for one in finals), "<"),
+        Column(("criteria", "met"), tuple(f"{one.met}/{len(run.criteria)}" for one in finals)),
+        Column(
+            (run.objective, "in the search"), tuple(value_text(run.objective, _searched(one, run)) for one in finals)
+        ),
+        Column(("on all", "folds"), tuple(value_text(run.objective, one.value(run)) for one in finals)),
+        Column(("", "90 %"), tuple(interval_text(run.objective, one.objective) for one in finals)),
+    ]
+    support = {name: finals[0].metrics[f"support[{name}]"] for name in run.labels.minority}
+    columns += [
+        Column((name, f"n={support[name]:.0f}"), tuple(_recall(one, name) for one in finals))
+        for name in sorted(support, key=lambda name: support[name])
+    ]
+    while len(columns) > 5 and sum(column.width + 2 for column in columns) > width:
+        columns.pop()
+    best = finals[0]
+    lines = [
+        f"Finalists: trained again on {best.folds} folds, {best.rows:,} rows that none of them had seen in training.",
+        "",
+        *render_columns(columns),
+        "",
+        f"Winner: {best.trial}, whose {run.objective} is surely highest among those that meet most criteria",
+    ]
+    if run.criteria:
+        lines += verdict_lines(assess(best.predictions, run.labels, run.criteria), width)
+    return "\n".join(lines)
+
+
+def _searched(finalist: Finalist, run: Run) -> float:
+    """What the search had measured, on its one validation split."""
+    row = best_epoch(run.trials[finalist.trial].epochs, run.criteria, run.objective)
+    return row.metrics.get(run.objective, math.nan)
+
+
+def _recall(finalist: Finalist, name: str) -> str:
+    return value_text("recall", finalist.metrics.get(f"recall[{name}]", math.nan))

@@ -1,0 +1,66 @@
+"""Ray Tune as this project uses it: slots that outlive trials, one ledger, and none of Tune's own reports."""
+
+import time
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from search.cluster import SlotLayout
+from search.recorder import Recorder
+from search.run_folder import TUNE_FOLDER, RunFolder
+from search.scheduler import EpochHalving
+from trainables.prepare import PreparedData
+from trainables.session import TrainingSession
+from trainables.slot import Slot, SlotPlan
+
+# A trial whose worker group dies is tried again from its last epoch this often.
+TRIAL_RETRIES = 2
+
+
+def slot_plan(
+    session: TrainingSession,
+    data: PreparedData,
+    folder: RunFolder,
+    slots: SlotLayout,
+    criteria: tuple[str, ...],
+    objective: str,
+) -> SlotPlan:
+    """What all slots share; the data go to Ray's object store."""
+    return SlotPlan(
+        work=ray.put((session, data.for_trials())),
+        labels=data.task.label_space,
+        run_folder=str(folder.path),
+        workers=slots.workers,
+        cpus=slots.cpus,
+        gpus=slots.gpus,
+        criteria=criteria,
+        objective=objective,
+    )
+
+
+def run_trials(
+    plan: SlotPlan,
+    slots: int,
+    trials: int,
+    searcher: Searcher,
+    recorder: Recorder,
+    folder: RunFolder,
+    scheduler: EpochHalving | None = None,
+    time_budget: float | None = None,
+) -> None:
+    """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder."""
+    options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
+    tune.Tuner(
+        tune.with_parameters(Slot, plan=plan),
+        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
+        run_config=tune.RunConfig(
+            name=f"session-{int(time.time())}",
+            storage_path=str(folder.path / TUNE_FOLDER),
+            callbacks=[recorder],
+            failure_config=tune.FailureConfig(max_failures=TRIAL_RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=1),
+            verbose=0,
+        ),
+    ).fit()
