@@ -23,14 +23,17 @@ class Evidence:
         self.problems: list[str] = []
 
     def predictions(self, row: EpochRow) -> Predictions | None:
-        """The stored predictions of an epoch; None where it left none that can be read."""
+        """The stored predictions of an epoch; None where it left none that can be read and counted."""
         if not row.predictions:
             return None
+        path = self.run.resolve(row.predictions)
         try:
-            return read_predictions(self.run.resolve(row.predictions), self.run.labels)
-        except RunError as error:
-            self.problems.append(str(error))
+            predictions = read_predictions(path, self.run.labels)
+            tally(predictions, self.run.labels)
+        except (RunError, ValueError) as error:
+            self.problems.append(str(error) if isinstance(error, RunError) else f"{path}: {error}")
             return None
+        return predictions
 
     def assessment(self, row: EpochRow) -> Assessment | None:
         """The criteria of the run held against an epoch; None without its predictions."""

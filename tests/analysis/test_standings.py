@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from analysis.evidence import Evidence
 from analysis.intervals import exact
 from analysis.leaderboard import leaderboard, to_json, to_text
 from analysis.ledger import read_ledger
@@ -107,6 +108,15 @@ def test_the_json_holds_the_assessment(run: Run) -> None:
     assert (common["status"], common["hits"], common["rows"]) == ("undecided", 40, 50)
     assert (rare["low"], rare["high"]) == pytest.approx((exact(9, 10).low, exact(9, 10).high))
     assert document["trials"][0]["outcome"] == "best"
+
+
+def test_stored_predictions_of_other_classes_are_left_out(run: Run) -> None:
+    path = run.folder / "checkpoints/sure/predictions.parquet"
+    write_predictions(path, predicted(48, 7), LabelSpace(("usual", "odd"), ("odd",)))
+    assert order(run, "probability") == ["lucky", "low", "sure", "lost"]
+    evidence = Evidence(run)
+    assert evidence.assessment(run.trials["sure"].epochs[0]) is None
+    assert f"{path}: the classes of true must be among ['common', 'rare'], got ['usual'" in evidence.problems[0]
 
 
 def test_targets_of_a_run(run: Run) -> None:
