@@ -1,6 +1,7 @@
 """The finalists in words: what the search had said of each, what the folds say, and the winner's verdicts there."""
 
 import math
+import textwrap
 
 from analysis.finalists import Finalist
 from analysis.ranking import best_epoch
@@ -31,11 +32,18 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
         columns.pop()
     best = finals[0]
     lines = [
-        f"Finalists: trained again on {best.folds} folds, {best.rows:,} rows that none of them had seen in training.",
+        *textwrap.wrap(
+            f"Finalists: trained again on {best.folds} folds; each of the {best.rows:,} rows predicted by a model that "
+            "had not seen it.",
+            width,
+        ),
         "",
         *render_columns(columns),
         "",
-        f"Winner: {best.trial}, whose {run.objective} is surely highest among those that meet most criteria",
+        *textwrap.wrap(
+            f"Winner: {best.trial}; among those that meet most criteria, its {run.objective} is surely the highest.",
+            width,
+        ),
     ]
     if run.criteria:
         lines += verdict_lines(assess(best.predictions, run.labels, run.criteria), width)

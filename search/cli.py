@@ -122,12 +122,18 @@ def train(experiment: Path, assignments: tuple[str, ...], resume: bool, overwrit
 
 
 def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bool, address: str | None) -> None:
+    from search.experiment import load_experiment
+    from search.finals import FinalsOptions, run_finals
     from search.launch import LaunchOptions, launch
+    from search.run_folder import EXPERIMENT_FILE, find_run
 
     console = Console()
     shown = _relative(folder)
     try:
         run = launch(loaded, LaunchOptions(folder, resume, overwrite, address), console)
+        if chosen := loaded.experiment.search.finalists:
+            options = FinalsOptions(chosen.count, chosen.folds, address=address)
+            run = run_finals(load_experiment(folder / EXPERIMENT_FILE), find_run(folder), options, console)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {command} --resume")
         raise

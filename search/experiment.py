@@ -28,6 +28,13 @@ class StopEarlyConfig(Section):
     reduction: float = Field(3.0, gt=1)
 
 
+class FinalistsConfig(Section):
+    """The best `count` trials are trained again on `folds` other folds and seeds before one is named the winner."""
+
+    count: int = Field(3, ge=1)
+    folds: int = Field(5, ge=2)
+
+
 class SearchConfig(Section):
     """How many trials, for how long, and when one is given up. `stop_early: null` trains each to its end."""
 
@@ -35,6 +42,7 @@ class SearchConfig(Section):
     seed: int = Field(0, ge=0)
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
+    finalists: FinalistsConfig | None = None
 
 
 class ResourcesConfig(Section):
@@ -98,9 +106,8 @@ class LoadedExperiment:
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
         single = dict.fromkeys([*self.experiment.space, *self.experiment.full_space()])
-        tree = with_values(
-            self.tree, {"name": f"{self.experiment.name}-train", "search": {"trials": 1, "stop_early": None}}
-        )
+        search = {"trials": 1, "stop_early": None, "finalists": None}
+        tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": search})
         tree["space"] = single
         return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)
 
