@@ -1,14 +1,16 @@
 """The model card of an export, from the facts of its run."""
 
 from analysis.run import Run
+from search.card_script import plain_script
 from search.experiment import LoadedExperiment
 from search.exported import Exported
 from trainables.export import BASE_FOLDER
+from trainables.predict import load_task
 
 CARD = """\
 ---
 library_name: {library}
-pipeline_tag: text-classification
+pipeline_tag: {pipeline_tag}
 tags: [rarecall, imbalanced]
 ---
 # {name}, trial {trial}
@@ -26,41 +28,29 @@ The validation split chose this trial, so its figures flatter. The test split wa
 
 {settings}
 
-## Loading
+## Labels without rarecall
 
 ```python
-import torch
-from {library} import {auto_class}
-from transformers import AutoTokenizer
-
-folder = "{folder}"
-model = {auto_class}.from_pretrained(folder{arguments}).eval()
-tokenizer = AutoTokenizer.from_pretrained(folder)
-batch = tokenizer(["a text"], truncation=True, max_length={max_length}, padding=True, return_tensors="pt")
-with torch.inference_mode():
-    outputs = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+{script}
 ```
 
-`decision_rule.json` says how outputs become labels. {base_note}
+The labels are those of `rarecall predict {folder} INPUT -o OUTPUT`; `decision_rule.json` holds what decides them.
+{base_note}
 """
 EMBEDDED_BASE = (
-    "The base model stands in `base/`; after moving the folder, put its new place into `base_model_name_or_path` of "
-    "`adapter_config.json`."
+    "The base model stands in `base/`, where the script finds it. `AutoPeftModelForSequenceClassification` needs its "
+    "place in `base_model_name_or_path` of `adapter_config.json`: put the new one there after moving the folder."
 )
-
-
 UNSEARCHED = "As in `experiment.yaml`."
 
 
 def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
-    """Markdown with the front matter that the hub reads."""
-    experiment, labels = loaded.experiment, run.labels
-    adapter = experiment.model.adapter == "lora"
-    embedded = (exported.folder / BASE_FOLDER).is_dir()
-    outputs = len(labels.dimensions or labels.classes)
+    """Markdown with the front matter that the hub reads; the folder must hold its decision rule already."""
+    experiment, labels, folder = loaded.experiment, run.labels, exported.folder
+    embedded = (folder / BASE_FOLDER).is_dir()
     return CARD.format(
-        library="peft" if adapter else "transformers",
-        auto_class="AutoPeftModelForSequenceClassification" if adapter else "AutoModelForSequenceClassification",
+        library="peft" if experiment.model.adapter == "lora" else "transformers",
+        pipeline_tag="text-classification" if experiment.data.image is None else "image-classification",
         name=experiment.name,
         trial=exported.trial.trial,
         base=experiment.model.base,
@@ -69,12 +59,9 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         trials=len(run.trials),
         objective=run.objective,
         recalls=_markdown(("class", "validation recall", "test recall"), exported.recall_rows(labels)),
-        settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items())
-        or "As in `experiment.yaml`.",
-        folder=exported.folder.name,
-        # peft builds a head of two outputs unless the base's own configuration or the caller says otherwise.
-        arguments=f", num_labels={outputs}" if adapter and not embedded else "",
-        max_length=experiment.model.max_length,
+        settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
+        script=plain_script(folder.name, experiment, load_task(folder, experiment.task), embedded),
+        folder=folder.name,
         base_note=EMBEDDED_BASE if embedded else "",
     )
 

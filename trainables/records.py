@@ -195,17 +195,28 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Records:
 
 def _read_npz(path: Path, names: Sequence[str]) -> Records:
     """Arrays as columns: [n] is a list of values, [n, height, width] and [n, height, width, 3] of bytes are images."""
+    arrays = plain_arrays(path, names)
+    columns = {name: _array_column(path, name, array) for name, array in arrays.items()}
+    return Records(lines=list(range(1, len(next(iter(arrays.values()))) + 1)), columns=columns)
+
+
+def plain_arrays(path: Path, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+    """The arrays `names` of an .npz file, all of them with None.
+
+    Raises:
+        InputError: not such a file, an array is missing, or they are not of equally many rows.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
-            check_columns(path, names, file.files)
-            arrays = {name: file[name] for name in names}
+            wanted = file.files if names is None else names
+            check_columns(path, wanted, file.files)
+            arrays = {name: file[name] for name in wanted}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise unusable(path, "must be an .npz file of plain arrays", str(error).splitlines()[0]) from error
     if len({len(array) for array in arrays.values()}) > 1:
         told = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
         raise unusable(path, "must hold arrays of equally many rows", told)
-    columns = {name: _array_column(path, name, array) for name, array in arrays.items()}
-    return Records(lines=list(range(1, len(next(iter(arrays.values()))) + 1)), columns=columns)
+    return arrays
 
 
 def _array_column(path: Path, name: str, array: Any) -> Column:

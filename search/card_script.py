@@ -1,0 +1,123 @@
+"""The script in a model card: from inputs to the labels of `rarecall predict` with transformers and peft alone."""
+
+from trainables.config import TrialConfig
+from trainables.export import BASE_FOLDER
+from trainables.tasks import Multiclass, Multilabel, Ordinal, Task, TieredScores
+
+SCRIPT = """\
+import json
+import torch
+{imports}
+
+folder, {inputs}
+rule = json.load(open(f"{{folder}}/decision_rule.json"))
+{loading}
+with torch.inference_mode():
+    outputs = model({batch}).logits.double()
+{deciding}
+print(labels)"""
+
+TEXTS = 'texts = "{name}", ["a text"]'
+TOKENIZER = """\
+tokenizer = AutoTokenizer.from_pretrained(folder)
+batch = tokenizer(texts, truncation=True, max_length={max_length}, padding=True, return_tensors="pt")"""
+PADDING = "base.config.pad_token_id = tokenizer.pad_token_id"
+TEXT_BATCH = 'input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]'
+
+IMAGES = 'images = "{name}", ["an image.png"]'
+IMAGE_PROCESSOR = """\
+processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+batch = processor([Image.open(name).convert("RGB") for name in images], return_tensors="pt")"""
+IMAGE_BATCH = 'pixel_values=batch["pixel_values"]'
+
+MULTICLASS = """\
+labels = [rule["classes"][i] for i in (outputs + outputs.new_tensor(rule["offsets"])).argmax(dim=1)]"""
+MULTILABEL = """\
+given = outputs.sigmoid() > outputs.new_tensor(rule["thresholds"])
+labels = [[name for name, there in zip(rule["classes"], row) if there] for row in given]"""
+# P(y > j) of each grade but the last.
+ABOVE = {
+    "corn": "above = outputs.sigmoid().cumprod(dim=1)",
+    "cumulative": """\
+gaps = torch.nn.functional.softplus(outputs[:, 1:]).cumsum(dim=1)
+above = torch.cat([outputs[:, :1], outputs[:, :1] - gaps], dim=1).sigmoid()""",
+    "softmax": "above = outputs.softmax(dim=1).flip(1).cumsum(dim=1).flip(1)[:, 1:]",
+}
+ORDINAL = """\
+{above}
+grades = (above > outputs.new_tensor(rule["thresholds"])).long().cumprod(dim=1).sum(dim=1)
+labels = [rule["classes"][i] for i in grades]"""
+TIERED_SCORES = """\
+low, high = rule["range"]
+scores = (low + outputs * (high - low)).clamp(low, high)
+weights = outputs.new_tensor(rule["weights"])
+overall = (scores @ weights / weights.sum()).round(decimals=rule["overall_decimals"])
+tiers = torch.bucketize(overall, outputs.new_tensor(rule["cuts"][1:]), right=True)
+{gatekeeper}labels = [rule["classes"][i] for i in tiers]"""
+GATEKEEPER = """\
+gate = rule["gatekeeper"]
+closed = scores[:, rule["dimensions"].index(gate["dimension"])] < gate["cut"]
+tiers = torch.where(closed, tiers.clamp(max=rule["classes"].index(gate["max_tier"])), tiers)
+"""
+
+
+def plain_script(name: str, config: TrialConfig, task: Task, embedded: bool) -> str:
+    """Python that prints the label of each input.
+
+    name: of the folder, as seen from where the script runs. embedded: whether the base model lies in the folder.
+    """
+    images = config.data.image is not None
+    adapter = config.model.adapter == "lora"
+    auto = "AutoModelForImageClassification" if images else "AutoModelForSequenceClassification"
+    return SCRIPT.format(
+        imports=_imports(auto, images, adapter),
+        inputs=(IMAGES if images else TEXTS).format(name=name),
+        loading="\n".join(
+            [
+                *_model(auto, len(task.output_names), adapter, embedded),
+                IMAGE_PROCESSOR if images else TOKENIZER.format(max_length=config.model.max_length),
+                # A decoder from a hub may know no padding; one that lies in the folder was written with it.
+                *([PADDING] if adapter and not embedded and not images else []),
+            ]
+        ),
+        batch=IMAGE_BATCH if images else TEXT_BATCH,
+        deciding=_deciding(task),
+    )
+
+
+def _imports(auto: str, images: bool, adapter: bool) -> str:
+    lines = ["from peft import PeftModel"] if adapter else []
+    lines += ["from PIL import Image"] if images else []
+    return "\n".join(
+        [*lines, f"from transformers import {auto}, {'AutoImageProcessor' if images else 'AutoTokenizer'}"]
+    )
+
+
+def _model(auto: str, outputs: int, adapter: bool, embedded: bool) -> list[str]:
+    if not adapter:
+        return [f"model = {auto}.from_pretrained(folder).eval()"]
+    # Not AutoPeftModel: it would look for a base in the folder where the folder was written.
+    base = f'f"{{folder}}/{BASE_FOLDER}"'
+    if not embedded:
+        base = 'json.load(open(f"{folder}/adapter_config.json"))["base_model_name_or_path"]'
+    return [
+        f"base = {auto}.from_pretrained({base}, num_labels={outputs})",
+        "model = PeftModel.from_pretrained(base, folder).eval()",
+    ]
+
+
+def _deciding(task: Task) -> str:
+    """Lines that turn `outputs` into `labels`, as `task.predictions` does.
+
+    Raises:
+        ValueError: a task without such lines.
+    """
+    if isinstance(task, Multiclass):
+        return MULTICLASS
+    if isinstance(task, Multilabel):
+        return MULTILABEL
+    if isinstance(task, Ordinal):
+        return ORDINAL.format(above=ABOVE[task.link])
+    if isinstance(task, TieredScores):
+        return TIERED_SCORES.format(gatekeeper=GATEKEEPER if task.gatekeeper is not None else "")
+    raise ValueError(f"a task of kind {task.kind!r} needs lines in search/card_script.py")
