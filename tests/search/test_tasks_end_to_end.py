@@ -24,12 +24,6 @@ GRADES = {
         "image": "image",
         "label": "grade",
     },
-        "train": "train.npz",
-        "validation": "validation.npz",
-        "test": "test.npz",
-        "image": "image",
-        "label": "grade",
-    },
     "task": {"kind": "ordinal", "classes": ["0", "1", "2"]},
     "model": {"base": "tiny-vit", "adapter": "none"},
     "training": {
