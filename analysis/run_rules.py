@@ -42,8 +42,8 @@ def winner_by_luck(case: Case) -> Observed | None:
         f"if every trial truly recalled half of them, one of {len(ranked)} would reach {_told(best, rows)} with "
         f"probability {probability_text(chance)}",
     )
-    advice = "compare the first trials on other rows: train them again with another data.split.seed, or label more"
-    return Observed(evidence, advice=(f"{advice} rows of {name}",))
+    advice = f"judge the first trials by more rows: rarecall finalists {case.run.folder}, or label more rows of {name}"
+    return Observed(evidence, advice=(advice,))
 
 
 @rule(

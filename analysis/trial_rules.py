@@ -15,6 +15,8 @@ MOST_WEIGHT = 10.0
 USUAL_RATE = {"lora": 5e-3, "none": 1e-3}
 # Losses of an epoch may go up by this factor without meaning anything, with sampled rows and few of them.
 JUMP = 1.25
+# Below that share of the first epoch's loss, a jump is one of rows that are learnt by heart.
+SMALL = 0.2
 OVERFITTED, GAP = 1.1, 2.0
 STILL_FALLING = 0.05
 LOW_RECALL, VERY_LOW_RECALL, LOW_PRECISION, OVER_PREDICTED = 0.30, 0.20, 0.5, 1.5
@@ -24,6 +26,7 @@ FEW_ROWS = 10
 FEW_TRAINING_ROWS = 200
 # Of many classes, those whose figures are told.
 SHOWN = 5
+UNSTABLE = "may follow from the learning rate: look again once that is mended"
 
 RATIO, STRENGTH, SCHEME = (
     "training.oversampling.ratio",
@@ -151,6 +154,8 @@ def one_class_only(case: Case) -> Observed | None:
     total = sum(case.train_rows().values())
     # Where it is a rare class that is predicted, the remedies were too strong and not too weak.
     changes = _gentler(case) if name in case.labels.minority else _against_low_recall(case)
+    if _unstable(case):
+        return Observed((*evidence, UNSTABLE))
     if 0 < total < FEW_TRAINING_ROWS:
         evidence.append(f"{total} training rows")
         changes += case.change("data.max_train_rows", None)
@@ -168,6 +173,8 @@ def rare_recall_low(case: Case) -> Observed | None:
     recalls = _low_recalls(case)
     if not recalls or case.most_predicted is not None:
         return None
+    if _unstable(case):
+        return Observed((*_recall_lines(case, recalls), UNSTABLE))
     advice = "a recall below 20 % mostly means too few examples: label more rows of "
     few = [name for name, recall in recalls.items() if recall < VERY_LOW_RECALL]
     return Observed(
@@ -199,6 +206,8 @@ def rare_over_predicted(case: Case) -> Observed | None:
         for name, precision in found.items()
     ]
     evidence = _first(lines)
+    if _unstable(case):
+        return Observed((*evidence, UNSTABLE))
     gamma = case.number(GAMMA)
     lower = case.change(GAMMA, _rounded(max(0.0, gamma - 0.5))) if gamma > 0 else ()
     return Observed(tuple(evidence), (*lower, *_weaker_weights(case)))
@@ -278,6 +287,11 @@ def too_few_rare_rows(case: Case) -> Observed | None:
     wider = case.settings.get("data.path") is not None and share < 0.2
     changes = case.change("data.split.validation", 0.2) if wider else ()
     return Observed(tuple(evidence), changes, (advice,))
+
+
+def _unstable(case: Case) -> bool:
+    """Whether the learning rate has to be mended first: what else is seen follows from it."""
+    return learning_rate_too_high(case) is not None
 
 
 def _weights(case: Case) -> dict[str, float]:
@@ -395,7 +409,7 @@ def _jumps(case: Case) -> list[str]:
     rises = [
         (after.train_loss / before.train_loss, before, after)
         for before, after in zip(case.epochs, case.epochs[1:], strict=False)
-        if before.train_loss > 0 and after.train_loss > JUMP * before.train_loss
+        if after.train_loss > JUMP * before.train_loss > 0 and after.train_loss > SMALL * case.epochs[0].train_loss
     ]
     if not rises:
         return []

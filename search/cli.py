@@ -94,6 +94,24 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
 @rarecall.command()
 @EXPERIMENT
 @SET
+@click.option("--no-measure", is_flag=True, help="Train no steps: rows, criteria, epochs and memory only.")
+@JSON
+def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, as_json: bool) -> None:
+    """Say what the search of EXPERIMENT would cost, and whether its validation rows can decide its criteria at all."""
+    from analysis.strict_json import dumps
+    from search.estimate import estimate as find
+    from search.estimate_text import render
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+
+    loaded = load_experiment(experiment, parse_assignments(assignments))
+    found = find(loaded, Console(stderr=True), measure=not no_measure)
+    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
+
+
+@rarecall.command()
+@EXPERIMENT
+@SET
 @RESUME
 @OVERWRITE
 @ADDRESS
@@ -285,6 +303,34 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
         changes = applied(signs)
         write_advised(case, changes, write)
         click.echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
+
+
+@rarecall.command()
+@click.argument("target")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="HTML file to write.")
+@click.option("--texts", is_flag=True, help="Show the texts of the rare rows, whatever they contain.")
+@click.option("--history", is_flag=True, help="Write training_history.json and training_metadata.json beside it.")
+@CRITERIA
+@MINORITY
+@CLASSES
+@TIERS
+@WEIGHTS
+@LEVEL
+def report(
+    target: str, output: Path, texts: bool, history: bool, criteria: tuple[str, ...], level: float, **options: Any
+) -> None:
+    """Show TARGET as one HTML file: RUN with its winner, or predictions as `evaluate` takes them."""
+    from analysis.report import write_history, write_report
+    from search.evaluate import meaning
+    from search.report import gathered
+
+    found = gathered(target, criteria, meaning(**options), level, texts=texts)
+    for problem in found.problems:
+        click.echo(f"left out: {problem}", err=True)
+    write_report(output, found)
+    if history:
+        write_history(output.parent, found)
+    click.echo(f"wrote {output}; open it in a browser")
 
 
 @rarecall.command()

@@ -84,7 +84,15 @@ def layout(resources: ResourcesConfig, trials: int) -> SlotLayout:
         InputError: not even one slot fits, or more were asked for than do, told with what there is.
     """
     there = _reachable()
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    return layout_within(resources, trials, there.get("CPU", 0.0), there.get("GPU", 0.0))
+
+
+def layout_within(resources: ResourcesConfig, trials: int, cpus: float, gpus: float) -> SlotLayout:
+    """The same for so many CPUs and GPUs, without asking Ray.
+
+    Raises:
+        InputError: as `layout`.
+    """
     wanted_gpus = resources.gpus_per_worker
     per_worker_gpus = (1.0 if gpus else 0.0) if wanted_gpus == "auto" else float(wanted_gpus)
     fits = int(cpus / (resources.workers * resources.cpus_per_worker) + 1e-9)

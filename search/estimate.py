@@ -1,0 +1,208 @@
+"""`rarecall estimate`: what a search would cost and what its validation rows can tell, before it is launched."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from analysis.criteria import ALL, ANY, EVERY, Criterion, parse
+from analysis.decidability import Decidability, decidability
+from analysis.predictions import LabelSpace
+from search.cluster import SlotLayout, layout_within
+from search.cost_sample import CostSample, Measured
+from search.experiment import Experiment, LoadedExperiment, StopEarlyConfig
+from search.space import RangeConfig
+from trainables.bases import resolve_base
+from trainables.mitigation import mitigation
+from trainables.prepare import LabelledSplits, load_splits
+
+# Of every trial the best epoch and the last one keep their checkpoints.
+CHECKPOINTS_KEPT = 2
+RATIO = "training.oversampling.ratio"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A criterion and what the validation rows can say about it; None where it is no share of a class's rows.
+
+    decided_by: the class with the fewest rows, where the criterion is about several.
+    """
+
+    criterion: str
+    decided_by: str
+    decidability: Decidability | None
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """How many epochs the search trains: if all trials stop at the first rung, if none does, and as its rungs say."""
+
+    least: int
+    usual: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """All that is known before the launch.
+
+    class_counts: rows by split and class. rows: of an epoch and of the validation split. epochs: of the whole search.
+    encoded, states: bytes of the inputs and of the frozen layers' outputs, 0 where none are kept. measured: None when
+    nothing was.
+    """
+
+    name: str
+    labels: LabelSpace
+    class_counts: Mapping[str, Mapping[str, int]]
+    outlooks: tuple[Outlook, ...]
+    trials: int
+    epochs: Epochs
+    epoch_rows: int
+    validation_rows: int
+    slots: SlotLayout
+    encoded: int
+    states: int
+    measured: Measured | None
+
+    def seconds(self, epochs: int) -> float:
+        """Time that one slot needs for so many epochs, start-up apart; NaN where nothing was measured."""
+        if self.measured is None:
+            return math.nan
+        return epochs * (self.epoch_rows * self.measured.train + self.validation_rows * self.measured.validate)
+
+    def wall(self, epochs: int) -> float:
+        """Seconds until the search is done, the frozen layers included."""
+        if self.measured is None:
+            return math.nan
+        frozen = self.measured.freeze * (sum(self.class_rows("train")) + self.validation_rows)
+        return frozen + self.seconds(epochs) / self.slots.slots
+
+    def class_rows(self, split: str) -> list[int]:
+        return list(self.class_counts[split].values())
+
+    def plain(self) -> dict[str, Any]:
+        """The estimate as JSON has it; times in seconds, sizes in bytes."""
+        costs = {
+            kind: {"epochs": count, "slot_seconds": self.seconds(count), "wall_seconds": self.wall(count)}
+            for kind, count in asdict(self.epochs).items()
+        }
+        return {
+            "name": self.name,
+            "class_counts": {split: dict(counts) for split, counts in self.class_counts.items()},
+            "criteria": [
+                {
+                    "criterion": one.criterion,
+                    "decided_by": one.decided_by,
+                    **(asdict(one.decidability) | {"outlook": one.decidability.outlook} if one.decidability else {}),
+                }
+                for one in self.outlooks
+            ],
+            "trials": self.trials,
+            "costs": costs,
+            "slots": asdict(self.slots),
+            "measured": asdict(self.measured) if self.measured else None,
+            "encoded_bytes": self.encoded,
+            "state_bytes": self.states,
+            "checkpoint_bytes": self.checkpoint_bytes,
+        }
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Of all trials, when all are kept; 0 where nothing was measured."""
+        return CHECKPOINTS_KEPT * self.trials * (self.measured.checkpoint if self.measured else 0)
+
+
+def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True) -> Estimate:
+    """Read the data, look at the criteria and, with `measure`, train a few steps of the experiment's own settings.
+
+    Raises:
+        InputError: data or resources do not fit, or the base model cannot be found.
+    """
+    experiment = loaded.experiment
+    data = load_splits(experiment, loaded.folder)
+    labels = data.task.label_space
+    base = resolve_base(experiment.model.base, loaded.folder)
+    sample = CostSample(experiment, data, base)
+    with console.status("measuring a few training steps" if measure else "counting tokens"):
+        encoded, states = sample.sizes()
+        measured = sample.measured(states) if measure else None
+    criteria = [parse(text, labels.minority) for text in experiment.criteria]
+    return Estimate(
+        name=experiment.name,
+        labels=labels,
+        class_counts=data.class_counts,
+        outlooks=tuple(outlook(one, data.class_counts["validation"], labels, len(data.validation)) for one in criteria),
+        trials=experiment.search.trials,
+        epochs=epochs_of(experiment.search.trials, experiment.training.epochs, experiment.search.stop_early),
+        epoch_rows=_epoch_rows(experiment, data),
+        validation_rows=len(data.validation),
+        slots=layout_within(
+            experiment.resources, experiment.search.trials, os.cpu_count() or 1, torch.cuda.device_count()
+        ),
+        encoded=encoded,
+        states=states,
+        measured=measured,
+    )
+
+
+def outlook(criterion: Criterion, counts: Mapping[str, int], labels: LabelSpace, rows: int) -> Outlook:
+    """What the validation rows can say about a criterion. counts: rows by class; rows: of the whole split."""
+    text, at_most = criterion.text, criterion.op in ("<=", "<")
+    if criterion.part or criterion.op == "==":
+        return Outlook(text, "", None)
+    if criterion.metric == "accuracy":
+        return Outlook(text, "", decidability(rows, criterion.threshold, at_most=at_most))
+    if criterion.metric not in ("recall", "precision"):
+        return Outlook(text, "", None)
+    named = _classes_of(criterion, labels)
+    if not named:
+        return Outlook(text, "", None)
+    # With `any` the class with most rows may do; otherwise the one with the fewest has to.
+    choose = max if criterion.selector == ANY else min
+    name = choose(named, key=lambda one: counts[one])
+    return Outlook(
+        text, name if len(named) > 1 else "", decidability(counts[name], criterion.threshold, at_most=at_most)
+    )
+
+
+def _classes_of(criterion: Criterion, labels: LabelSpace) -> Sequence[str]:
+    """The classes whose own figures decide; none for a mean over classes."""
+    if criterion.selector in labels.classes:
+        return (str(criterion.selector),)
+    groups = {EVERY: labels.classes, ANY: labels.minority, ALL: labels.minority}
+    return groups.get(str(criterion.selector), ())
+
+
+def epochs_of(trials: int, epochs: int, stop_early: StopEarlyConfig | None) -> Epochs:
+    """Epochs of a whole search: usually one in `reduction` trials goes on at each rung, the first at `grace_epochs`.
+
+    27 trials of 9 epochs, with a reduction of 3 after 1 epoch: 27 reach epoch 1, 9 epoch 3 and 3 epoch 9, which makes
+    27 · 1 + 9 · 2 + 3 · 6 = 63:
+
+    >>> epochs_of(27, 9, StopEarlyConfig(grace_epochs=1, reduction=3))
+    Epochs(least=27, usual=63, most=243)
+    """
+    most = trials * epochs
+    if stop_early is None:
+        return Epochs(most, most, most)
+    rung, left, usual, done = min(stop_early.grace_epochs, epochs), float(trials), 0.0, 0
+    while done < epochs:
+        usual += left * (rung - done)
+        done, left = rung, left / stop_early.reduction
+        rung = min(epochs, math.ceil(rung * stop_early.reduction))
+    return Epochs(trials * min(stop_early.grace_epochs, epochs), math.ceil(usual), most)
+
+
+def _epoch_rows(experiment: Experiment, data: LabelledSplits) -> int:
+    """Rows of an epoch; in the middle of the range where the oversampling ratio is searched."""
+    entry = experiment.full_space().get(RATIO)
+    training = experiment.training
+    if isinstance(entry, RangeConfig):
+        middle = training.oversampling.model_copy(update={"ratio": (entry.low + entry.high) / 2})
+        training = training.model_copy(update={"oversampling": middle})
+    split = data.train
+    return mitigation(split.classes, data.task.label_space, training, split.scores, split.labels).epoch_length
