@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 
+# The browser reads from descriptor 3 and writes to 4; copies first, as one of ours may have such a number.
+_PLACED = """
+import fcntl, os, sys
+reads, writes = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(reads, 3), os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 def find_chromium() -> str | None:
     """The path of an installed Chromium; None without one."""
@@ -36,8 +45,7 @@ def chromium(program: str) -> Iterator["Page"]:
     to_browser, ours_out = os.pipe()
     ours_in, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The browser reads from descriptor 3 and writes to 4.
-        command = ["/bin/sh", "-c", f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}', program, *_FLAGS]
+        command = [sys.executable, "-c", _PLACED, str(to_browser), str(from_browser), program, *_FLAGS]
         process = subprocess.Popen(
             [*command, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_browser, from_browser),
@@ -59,6 +67,7 @@ class Page:
 
     def __init__(self, answers: Any, commands: Any) -> None:
         self._answers, self._commands, self._number, self._session = answers, commands, 0, ""
+        self._rest = b""
         self.events: list[tuple[str, dict[str, Any]]] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -144,13 +153,11 @@ class Page:
         return {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
 
     def _next(self) -> dict[str, Any]:
-        message = bytearray()
-        while (byte := self._answers.read1(65536) if not self._rest else b"") or self._rest:
-            message += self._rest + byte
-            self._rest = b""
-            if b"\0" in message:
-                whole, _, self._rest = bytes(message).partition(b"\0")
-                return dict(json.loads(whole))
-        raise RuntimeError("the browser has ended")
-
-    _rest = b""
+        """The next message; they end with a zero byte."""
+        while b"\0" not in self._rest:
+            received = self._answers.read1(65536)
+            if not received:
+                raise RuntimeError("the browser has ended")
+            self._rest += received
+        message, _, self._rest = self._rest.partition(b"\0")
+        return dict(json.loads(message))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from analysis.errors import RunError
 from analysis.report.contents import Report, of_predictions, of_run
+from analysis.report.history import write_history
 from analysis.report.page import page
 
-__all__ = ["Report", "of_predictions", "of_run", "page", "write_report"]
+__all__ = ["Report", "of_predictions", "of_run", "page", "write_history", "write_report"]
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:

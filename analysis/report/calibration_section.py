@@ -6,7 +6,7 @@ from analysis.predictions import Predictions
 from analysis.report.calibration import Calibration, calibration
 from analysis.report.contents import Report
 from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
-from analysis.report.markup import Markup, element, slug
+from analysis.report.markup import Markup, element
 from analysis.report.scale import Scale
 from analysis.report.section import Section, note
 from analysis.report.table import Heading, table, words
@@ -22,7 +22,7 @@ def calibration_section(report: Report) -> Section | None:
         return None
     found = {name: _of_class(predictions, index, report.level) for index, name in enumerate(report.labels.classes)}
     rarest = sorted(report.labels.minority, key=lambda name: report.metrics.get(f"support[{name}]", 0.0))
-    panels = [_panel(name, found[name], report.level) for name in rarest[:_PANELS]]
+    panels = [_panel(f"calibration-{number}", name, found[name]) for number, name in enumerate(rarest[:_PANELS])]
     about = (
         "Of the rows that are given a class with a probability of about x, the share that is of it. Dots on the line "
         f"are calibrated; whiskers are {100 * report.level:g} % intervals, long where there are few rows."
@@ -51,7 +51,7 @@ def _of_class(predictions: Predictions, index: int, level: float) -> Calibration
     return calibration(predictions.probabilities[:, index], truth, level)
 
 
-def _panel(name: str, found: Calibration, level: float) -> Markup:
+def _panel(id_: str, name: str, found: Calibration) -> Markup:
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
     whiskers = [
         line(x(one.mean_probability), y(one.interval.low), x(one.mean_probability), y(one.interval.high), "whisker")
@@ -60,7 +60,7 @@ def _panel(name: str, found: Calibration, level: float) -> Markup:
     points = dots(((x(one.mean_probability), y(one.share)) for one in found.bins), "winner-dots round")
     told = "; ".join(f"about {one.mean_probability:.2f}: {one.hits} of {one.rows}" for one in found.bins)
     drawn = chart(
-        f"calibration-{slug(name)}",
+        id_,
         f"Calibration of {name}",
         f"Rows of the class by probability: {told}.",
         Axis(x, f"probability of {name}", percent),

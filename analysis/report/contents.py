@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.criteria import Criterion
+from analysis.errors import RunError
 from analysis.evaluation import Evaluation, evaluated
 from analysis.evidence import Evidence
+from analysis.finalists import Finalist, finalists
 from analysis.intervals import LEVEL, Interval, exact
 from analysis.leaderboard import winner
 from analysis.predictions import IntArray, LabelSpace, Predictions
@@ -24,7 +26,7 @@ class Report:
     ranked: the trials, the best first; empty without a run. chosen: the trial that the report is about: the winner, or
     the first one with an epoch where none can be exported; None without a run or without an epoch. predictions,
     evaluation: of it; None where they cannot be read. texts: by row number, empty unless asked for. problems: what
-    could not be read.
+    could not be read. finalists: those that were trained again, the winner first.
     """
 
     title: str
@@ -37,6 +39,7 @@ class Report:
     predictions: Predictions | None = None
     evaluation: Evaluation | None = None
     texts: Texts = field(default_factory=dict)
+    finalists: tuple[Finalist, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -63,7 +66,8 @@ class Report:
 def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report:
     """The report of a run and its winner; without stored predictions it is made from the ledger alone."""
     ranked = standings(run)
-    chosen = _chosen(ranked, winner(run))
+    finals, problem = _finalists(run)
+    chosen = _chosen(ranked, winner(run) if not problem else None)
     evidence = Evidence(run, level)
     predictions = evidence.predictions(chosen.best) if chosen and chosen.best else None
     name = str(run.header.get("name", run.folder.name))
@@ -78,7 +82,8 @@ def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report
         predictions,
         None if predictions is None else evaluated(name, predictions, run.labels, run.criteria, level),
         texts or {},
-        (*run.problems, *evidence.problems),
+        finals,
+        (*run.problems, *problem, *evidence.problems),
     )
 
 
@@ -94,9 +99,20 @@ def of_predictions(
     return Report(name, labels, tuple(criteria), level, predictions=predictions, evaluation=evaluation)
 
 
+def _finalists(run: Run) -> tuple[tuple[Finalist, ...], list[str]]:
+    """The finalists, or what keeps them from being read."""
+    try:
+        return finalists(run), []
+    except RunError as error:
+        return (), [str(error)]
+
+
 def _chosen(ranked: Sequence[Standing], best: TrialRecord | None) -> Standing | None:
-    """The standing of the winner; without one the first that has an epoch."""
-    return next((one for one in ranked if (one.record is best if best else one.best)), None)
+    """The standing of the winner; without one the first that may be it, or that has an epoch."""
+    if best is not None:
+        return next(one for one in ranked if one.record is best)
+    exportable = next((one for one in ranked if one.exportable), None)
+    return exportable or next((one for one in ranked if one.best), None)
 
 
 def _counted(report: Report) -> dict[str, Interval]:

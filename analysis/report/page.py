@@ -8,6 +8,7 @@ from string import Template
 from analysis.report.calibration_section import calibration_section
 from analysis.report.classes_section import classes_section, confusion_section, slices_section
 from analysis.report.contents import Report
+from analysis.report.finalists_section import finalists_section
 from analysis.report.leaderboard_section import leaderboard_section
 from analysis.report.markup import Markup, element, joined
 from analysis.report.parallel_section import parallel_section
@@ -37,6 +38,7 @@ def page(report: Report) -> str:
 
 def _sections(report: Report) -> Iterator[Section | None]:
     yield verdict_section(report)
+    yield finalists_section(report)
     yield leaderboard_section(report)
     yield classes_section(report)
     yield slices_section(report)

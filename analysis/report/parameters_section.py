@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.report.contents import Report
 from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent, polyline
-from analysis.report.markup import Child, Markup, element, slug
+from analysis.report.markup import Child, Markup, element
 from analysis.report.parameter_axis import axis_of, names_of, places_of
 from analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects
 from analysis.report.scale import Scale
@@ -16,6 +16,7 @@ from analysis.report.strip import strip
 from analysis.report.table import Cell, Heading, table, words
 
 _BINS, _PER_BIN = 5, 4
+_FEW_PLACES, _SIDEWAYS = 8, 6.0
 
 
 def parameters_section(report: Report, found: Effects) -> Section | None:
@@ -27,17 +28,24 @@ def parameters_section(report: Report, found: Effects) -> Section | None:
             "Parameters",
             (note(f"{found.trials} trials are too few to tell what a parameter does; it takes {FEWEST}."),),
         )
+    caption = (
+        f"A dot is a trial ({found.trials} in all), equal values are spread sideways; the line joins the medians of "
+        "groups of neighbours."
+    )
+    content = (_importance(found, report.level), _trust(found), element("p", caption), *_panels(found))
+    return Section("Parameters", content)
+
+
+def _panels(found: Effects) -> list[Child]:
+    """A scatter for each parameter, the remedies first."""
+    drawn = [(one, _panel(f"effect-{number}", one)) for number, one in enumerate(found.effects)]
     groups = {
-        "Each remedy and minority recall": [one for one in found.effects if one.remedy],
-        "Each other setting and minority recall": [one for one in found.effects if not one.remedy],
+        "Each remedy and minority recall": [panel for one, panel in drawn if one.remedy],
+        "Each other setting and minority recall": [panel for one, panel in drawn if not one.remedy],
     }
-    panels = [
-        [element("h3", title), element("div", [_panel(one) for one in members], class_="panels")]
-        for title, members in groups.items()
-        if members
+    return [
+        [element("h3", title), element("div", panels, class_="panels")] for title, panels in groups.items() if panels
     ]
-    caption = f"A dot is a trial ({found.trials} in all), the line joins the medians of groups of neighbours."
-    return Section("Parameters", (_importance(found, report.level), _trust(found), element("p", caption), *panels))
 
 
 def _trust(found: Effects) -> Markup:
@@ -79,10 +87,10 @@ def _importance(found: Effects, level: float) -> Markup:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
-def _panel(effect: Effect) -> Markup:
+def _panel(id_: str, effect: Effect) -> Markup:
     x = axis_of(effect.values, effect.path.rpartition(".")[2], LEFT + 6, RIGHT - 6)
     y = Scale(0, min(1.0, max(0.1, 1.1 * float(effect.outcome.max()))), BOTTOM, TOP)
     pairs = zip(places_of(effect.values, x), effect.outcome.tolist(), strict=True)
@@ -90,15 +98,22 @@ def _panel(effect: Effect) -> Markup:
     medians = _medians(points, by_place=bool(names_of(effect.values)))
     told = ", ".join(f"{100 * value:.0f} %" for _, value in medians) or "too few trials"
     drawn = chart(
-        f"effect-{slug(effect.path)}",
+        id_,
         f"{effect.path} and minority recall",
         f"{len(points)} trials. Medians of minority recall from left to right: {told}.",
         x,
         Axis(y, "minority recall", percent),
-        dots([(place, y(outcome)) for place, outcome in points], "trial-dots round"),
+        dots(_apart(points, y), "trial-dots round"),
         _median_marks([(place, y(value)) for place, value in medians], joined=not names_of(effect.values)),
     )
     return figure(drawn, [element("code", effect.path), f": {_correlation(effect)}n = {len(points)}"])
+
+
+def _apart(points: Sequence[tuple[float, float]], y: Scale) -> list[tuple[float, float]]:
+    """Points on the drawing, moved sideways at random where many have the same place."""
+    few = len({place for place, _ in points}) <= _FEW_PLACES
+    aside = np.random.default_rng(0).uniform(-_SIDEWAYS, _SIDEWAYS, len(points)) if few else np.zeros(len(points))
+    return [(place + float(shift), y(outcome)) for (place, outcome), shift in zip(points, aside, strict=True)]
 
 
 def _median_marks(points: Sequence[tuple[float, float]], *, joined: bool) -> Child:

@@ -50,7 +50,7 @@ def around(values: Iterable[float], start: float, end: float, *, log: bool = Fal
 def _even_ticks(low: float, high: float, count: int) -> list[float]:
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in _ROUND if power * factor >= rough * 0.999)
+    step = min((power * factor for factor in _ROUND), key=lambda size: abs(math.log(size / rough)))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(number * step, 12) for number in range(first, last + 1)]
 

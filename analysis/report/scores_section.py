@@ -13,7 +13,7 @@ from analysis.report.scale import Scale, around
 from analysis.report.section import Section, counted
 from analysis.report.strip import amount_scale, strip
 from analysis.report.table import Cell, Heading, table, words
-from analysis.table import cut
+from analysis.table import cut, short_names
 from analysis.wording import interval_text, value_text
 
 # Dots of the common tiers are thinned out above this.
@@ -134,6 +134,7 @@ def _sideways(true: FloatArray) -> FloatArray:
 def _ranges(report: Report, predicted: FloatArray, tiers: IntArray) -> Markup:
     """Predicted scores of each tier: 5 to 95 %, the middle half, the median."""
     names = report.labels.classes
+    short = short_names(names, "_- ")
     x, y = Scale(-0.5, len(names) - 0.5, LEFT, RIGHT), around(predicted, BOTTOM, TOP)
     marks: list[Child] = []
     told = []
@@ -144,7 +145,7 @@ def _ranges(report: Report, predicted: FloatArray, tiers: IntArray) -> Markup:
         marks.append(dots([(place, y(median))], "winner-dots round"))
         told.append(f"{names[index]}: median {median:.2f}, middle half {first:.2f} to {third:.2f}")
     axis = Axis(
-        x, "true tier", lambda place: cut(names[round(place)], max(5, 48 // len(names))), ticks=range(len(names))
+        x, "true tier", lambda place: cut(short[round(place)], max(5, 40 // len(names))), ticks=range(len(names))
     )
     drawn = chart("ranges", "Predicted score by true tier", f"{'; '.join(told)}.", axis, Axis(y, "predicted"), marks)
     return figure(drawn, "Dot: median; thick line: middle half of the rows; thin line: 5 to 95 %.")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.markup import Attribute, Child, Markup, element, slug
+from analysis.report.markup import Attribute, Child, Markup, element
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def table(
 def scrolling(content: Child, label: str, class_: str | None = None) -> Markup:
     """A frame for what may be wider than the page."""
     names = " ".join(filter(None, ("scroll", class_)))
-    return element("div", content, class_=names, role="region", aria_label=label, tabindex="0", id=f"r-{slug(label)}")
+    return element("div", content, class_=names, role="group", aria_label=label, tabindex="0")
 
 
 def _stacked(

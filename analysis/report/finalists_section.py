@@ -1,0 +1,50 @@
+"""The finalists: configurations trained again on other folds and seeds, and what all folds together say."""
+
+from analysis.finalists import Finalist
+from analysis.report.contents import Report
+from analysis.report.markup import Child, element
+from analysis.report.section import Section
+from analysis.report.strip import amount_scale, share_scale, strip
+from analysis.report.table import Cell, Heading, table, words
+from analysis.run import Run
+from analysis.wording import interval_text, is_share, value_text
+
+_CLASSES = 6
+
+
+def finalists_section(report: Report) -> Section | None:
+    """One row per finalist, the winner first."""
+    if not report.finalists or report.run is None:
+        return None
+    names = report.labels.minority[:_CLASSES]
+    headings = [
+        words("trial"),
+        Heading("folds"),
+        Heading("rows"),
+        Heading("met", title="Criteria met on all folds together"),
+        Heading(report.run.objective),
+        Heading(f"{100 * report.level:g} % interval"),
+        words("where the true value lies"),
+        *(Heading(name, title=f"Recall of {name}") for name in names),
+    ]
+    rows = [_row(one, report.run, names) for one in report.finalists]
+    about = (
+        "The best trials were trained again on other folds and seeds, so that each row was predicted by models that "
+        "had not seen it. The winner meets the most criteria, and among those its objective is surely highest."
+    )
+    return Section("Finalists", (element("p", about), table("Finalists on all folds together", headings, rows)))
+
+
+def _row(one: Finalist, run: Run, names: tuple[str, ...]) -> list[Cell | Child]:
+    value = one.value(run)
+    scale = share_scale(one.objective.low) if is_share(run.objective) else amount_scale([value, one.objective.high])
+    return [
+        one.trial,
+        str(one.folds),
+        f"{one.rows:,}",
+        f"{one.met} of {len(run.criteria)}",
+        value_text(run.objective, value),
+        interval_text(run.objective, one.objective),
+        Cell(strip(scale, value, one.objective), class_="picture"),
+        *(value_text("recall", one.metrics[f"recall[{name}]"]) for name in names),
+    ]

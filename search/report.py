@@ -1,0 +1,55 @@
+"""What `rarecall report` needs beyond the ledger: what TARGET is, and the texts of its rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from analysis.errors import Fault, InputError, RunError
+from analysis.ledger import LEDGER_NAME, read_ledger
+from analysis.outside_file import Meaning
+from analysis.report import Report, of_predictions, of_run
+from analysis.run import Run
+from analysis.targets import open_target
+from search.evaluate import read_criteria
+from search.run_folder import EXPERIMENT_FILE
+
+
+def gathered(target: str, given: Sequence[str], meaning: Meaning, level: float, *, texts: bool) -> Report:
+    """The report of a run, or of predictions that `analysis.targets.open_target` finds.
+
+    given: criteria instead of those that the run or nobody stated. texts: whether the rows' texts are to be shown.
+
+    Raises:
+        InputError: nothing of the kind, a file or criteria that cannot be used, or texts of something else than a run.
+        RunError: a run that cannot be read, or whose data have changed while texts are asked for.
+    """
+    if (Path(target) / LEDGER_NAME).is_file():
+        run = read_ledger(target)
+        run = replace(run, criteria=read_criteria(given, run.labels) or run.criteria)
+        return of_run(run, row_texts(run) if texts else None, level)
+    if texts:
+        rule, remedy = "must be the folder of a run to have texts", "leave --texts out"
+        raise InputError(target, [Fault("--texts", rule, repr(target), remedy)])
+    opened = open_target(target, meaning)
+    criteria = read_criteria(given, opened.labels) or opened.criteria
+    return of_predictions(opened.name, opened.predictions, opened.labels, criteria, level)
+
+
+def row_texts(run: Run) -> dict[int, str]:
+    """Texts of the validation rows by row number; empty for images.
+
+    Raises:
+        RunError: the data have changed since the run.
+        InputError: the experiment or the data cannot be read.
+    """
+    from search.experiment import load_experiment  # noqa: PLC0415  # knows torch, which a report without texts needs not
+    from trainables.config import TrialConfig  # noqa: PLC0415  # as above
+    from trainables.prepare import load_splits  # noqa: PLC0415  # as above
+
+    loaded = load_experiment(run.folder / EXPERIMENT_FILE)
+    data = load_splits(TrialConfig.model_validate(loaded.trial_tree({})), loaded.folder)
+    if data.data_hash != run.header["data_hash"]:
+        raise RunError(f"{run.folder}: the data changed since the run, so its texts cannot be told (leave --texts out)")
+    if data.validation.images is not None:
+        return {}
+    return dict(zip(data.validation.rows.tolist(), data.validation.texts, strict=True))
