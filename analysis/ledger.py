@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import orjson
+
 from analysis.collection import no_collection
 from analysis.criteria import check_objective
 from analysis.errors import RunError
@@ -224,7 +226,7 @@ def _parsed_together(lines: Sequence[bytes]) -> list[Any] | None:
     if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
         return None
     try:
-        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        rows = orjson.loads(b"[" + b",".join(lines) + b"]")
     except (ValueError, RecursionError):
         return None
     return rows if len(rows) == len(lines) else None

