@@ -203,6 +203,7 @@ class _Reader:
         elif kind == "trial":
             record = self._record(str(row["trial"]))
             record.params, record.end = dict(row["params"]), None
+            record.mitigation = row.get("mitigation") or {}
             self.started.add(record.trial)
         elif kind == "end":
             end = EndRow.from_row(row)

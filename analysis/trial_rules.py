@@ -26,7 +26,7 @@ FEW_ROWS = 10
 FEW_TRAINING_ROWS = 200
 # Of many classes, those whose figures are told.
 SHOWN = 5
-UNSTABLE = "may follow from the learning rate: look again once that is mended"
+FOLLOWS = "may follow from what is named above: look again once that is mended"
 
 RATIO, STRENGTH, SCHEME = (
     "training.oversampling.ratio",
@@ -154,8 +154,8 @@ def one_class_only(case: Case) -> Observed | None:
     total = sum(case.train_rows().values())
     # Where it is a rare class that is predicted, the remedies were too strong and not too weak.
     changes = _gentler(case) if name in case.labels.minority else _against_low_recall(case)
-    if _unstable(case):
-        return Observed((*evidence, UNSTABLE))
+    if _follows(case):
+        return Observed((*evidence, FOLLOWS))
     if 0 < total < FEW_TRAINING_ROWS:
         evidence.append(f"{total} training rows")
         changes += case.change("data.max_train_rows", None)
@@ -173,8 +173,8 @@ def rare_recall_low(case: Case) -> Observed | None:
     recalls = _low_recalls(case)
     if not recalls or case.most_predicted is not None:
         return None
-    if _unstable(case):
-        return Observed((*_recall_lines(case, recalls), UNSTABLE))
+    if _follows(case):
+        return Observed((*_recall_lines(case, recalls), FOLLOWS))
     advice = "a recall below 20 % mostly means too few examples: label more rows of "
     few = [name for name, recall in recalls.items() if recall < VERY_LOW_RECALL]
     return Observed(
@@ -206,8 +206,8 @@ def rare_over_predicted(case: Case) -> Observed | None:
         for name, precision in found.items()
     ]
     evidence = _first(lines)
-    if _unstable(case):
-        return Observed((*evidence, UNSTABLE))
+    if _follows(case):
+        return Observed((*evidence, FOLLOWS))
     gamma = case.number(GAMMA)
     lower = case.change(GAMMA, _rounded(max(0.0, gamma - 0.5))) if gamma > 0 else ()
     return Observed(tuple(evidence), (*lower, *_weaker_weights(case)))
@@ -289,9 +289,9 @@ def too_few_rare_rows(case: Case) -> Observed | None:
     return Observed(tuple(evidence), changes, (advice,))
 
 
-def _unstable(case: Case) -> bool:
-    """Whether the learning rate has to be mended first: what else is seen follows from it."""
-    return learning_rate_too_high(case) is not None
+def _follows(case: Case) -> bool:
+    """Whether weights or learning rate have to be mended first, because they may be what the rest follows from."""
+    return weights_too_large(case) is not None or learning_rate_too_high(case) is not None
 
 
 def _weights(case: Case) -> dict[str, float]:
@@ -302,12 +302,20 @@ def _weights(case: Case) -> dict[str, float]:
 
 def _capped_weights(case: Case) -> tuple[Change, ...]:
     values: Mapping[str, float] = case.settings.get(VALUES) or {}
-    capped = {name: min(float(weight), MOST_WEIGHT) for name, weight in values.items()}
+    capped = {name: min(float(weight), _most_weight(case, name)) for name, weight in values.items()}
     cap = case.number(CAP)
     return (
         *(case.change(VALUES, capped) if capped != dict(values) else ()),
         *(case.change(CAP, MOST_WEIGHT) if cap > MOST_WEIGHT else ()),
     )
+
+
+def _most_weight(case: Case, name: str) -> float:
+    """10, or less where that evens out the classes: the rows of the largest one in an epoch for each of this one."""
+    sampled = {one: amounts.get("sampled", 0.0) for one, amounts in case.record.mitigation.items()}
+    if case.labels.multilabel or not sampled.get(name):
+        return MOST_WEIGHT
+    return min(MOST_WEIGHT, _rounded(max(sampled.values()) / sampled[name]))
 
 
 def _mitigated(case: Case) -> bool:

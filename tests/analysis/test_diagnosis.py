@@ -100,12 +100,17 @@ def test_a_sound_trial_has_no_sign(make_case):
 
 def test_weights_above_ten_come_first_and_are_capped(make_case):
     bad = [[40, 30, 30], [0, 10, 10], [0, 0, 10]]  # of 40 predicted rare, 10 are; of 50 predicted rarest, 10
-    amounts = {"common": {"rows": 9, "sampled": 9, "weight": 1.0}, "rarest": {"rows": 1, "sampled": 1, "weight": 100.0}}
+    amounts = {
+        "common": {"rows": 60, "sampled": 60, "weight": 1.0},
+        "rare": {"rows": 10, "sampled": 15, "weight": 5.0},
+        "rarest": {"rows": 3, "sampled": 3, "weight": 100.0},
+    }
     weights = {"training.class_weights.values": {"rare": 5.0, "rarest": 100.0}, "training.class_weights.cap": 200.0}
     case = make_case([(1.0, 1.0, bad), (0.9, 0.9, bad)], weights, mitigation=amounts)
     assert diagnose(case)[0].rule == "weights_too_large"
     assert changes(case, "weights_too_large") == {
-        "training.class_weights.values": {"rare": 5.0, "rarest": 10.0},
+        # 60 / 15 would even out `rare`, and 60 / 3 is above 10.
+        "training.class_weights.values": {"rare": 4.0, "rarest": 10.0},
         "training.class_weights.cap": 10.0,
     }
     told = evidence(case, "weights_too_large")
@@ -422,3 +427,9 @@ def test_every_rule_names_a_cause_and_a_source():
 def test_values_read_as_the_file_has_them():
     assert change_text(Change("a.b", None, {"low": 0.1, "log": True})) == "a.b: none -> {low: 0.1, log: true}"
     assert change_text(Change("a", math.pi, 8)) == "a: 3.14 -> 8"
+
+
+def test_a_ledger_keeps_what_the_remedies_of_a_trial_amounted_to(make_case):
+    amounts = {"rare": {"rows": 4, "sampled": 40, "weight": 3.0, "capped": True}}
+    assert make_case(HEALTHY, mitigation=amounts).record.mitigation == amounts
+    assert make_case(HEALTHY).record.mitigation == {}
