@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from trainables.examples import Examples
 from trainables.export import discard, outputs_in_fresh_process, write_model
 from trainables.prepare import LabelledSplits, load_splits
 
+PREDICTIONS_FILE = "predictions.parquet"
 # Largest difference of a probability or score between training and reload that rounding explains.
 TOLERANCE = {"float32": 1e-3}
 REDUCED_PRECISION_TOLERANCE = 0.2
@@ -135,6 +137,7 @@ def _largest_difference(one: Predictions, other: Predictions) -> float:
 def _write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     """Experiment, metrics and model card beside the model."""
     folder, record = exported.folder, exported.trial
+    shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_FILE)
     write_yaml(folder / EXPERIMENT_FILE, with_values(loaded.tree, record.params))
     facts = {
         "trial": record.trial,
