@@ -134,6 +134,11 @@ def _selection(report: Report) -> Child:
     tried = sum(standing.best is not None for standing in report.ranked)
     if tried < 2:
         return None
+    if report.finalists:
+        return note(
+            f"Of {tried} trials, those trained again on other folds and seeds decided: see Finalists. "
+            "Those here are of the validation rows of the search, which flatter a trial chosen by them."
+        )
     return note(
         f"The winner is the best of {tried} trials on the same validation rows, which flatters it. "
         "Rows that no trial was chosen by, such as the test split that the export opens once, tell the rest."

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from analysis.criteria import parse
 from analysis.errors import InputError, RunError
 from analysis.intervals import exact
-from analysis.ledger import read_ledger
+from analysis.ledger import LEDGER_NAME, Ledger, read_ledger
 from analysis.metrics import confusion_matrix, evaluate
 from analysis.predictions import LabelSpace, Predictions
 from analysis.predictions_file import write_predictions
@@ -109,6 +109,37 @@ def test_run_without_criteria_names_its_best_trial(write_ledger, rows, tiers, ti
     metrics = evaluate(tiered_predictions(1.0, 3), tiers)
     folder = write_ledger(rows.run(criteria=()), rows.trial("t00"), rows.epoch("t00", 1, metrics), rows.end("t00"))
     assert "is held against no criteria" in sound(page(of_run(read_ledger(folder))))
+
+
+def test_finalists_are_told_and_name_the_winner(write_ledger, rows) -> None:
+    labels = LabelSpace(("common", "rare"), ("rare",))
+
+    def found(hits: int) -> Predictions:
+        predicted = np.array([0] * 20 + [1] * hits + [0] * (5 - hits))
+        return Predictions(np.arange(25), np.array([0] * 20 + [1] * 5), predicted)
+
+    run = rows.run(labels=labels, criteria=("recall[common] >= 0.5",))
+    told = [run]
+    for trial, hits in (("lucky", 5), ("steady", 4)):
+        told += [rows.trial(trial), rows.epoch(trial, 1, evaluate(found(hits), labels)), rows.end(trial)]
+    folder = write_ledger(*told)
+    with Ledger(folder / "finalists" / LEDGER_NAME) as ledger:
+        ledger.append({**run, "finalists": {"count": 2, "folds": 2}})
+        for trial, hits in (("lucky", 1), ("steady", 4)):
+            for fold in (1, 2):
+                name = f"{trial}-{fold}"
+                write_predictions(folder / f"finalists/{name}.parquet", found(hits), labels)
+                ledger.append(rows.trial(name, finalist=trial, fold=fold))
+                metrics = evaluate(found(hits), labels)
+                ledger.append(rows.epoch(name, 1, metrics, predictions=f"{name}.parquet"))
+                ledger.append(rows.end(name))
+    text = sound(page(of_run(read_ledger(folder))))
+    assert "The winner, trial steady at epoch 1," in text
+    section = text[text.index('id="finalists"') : text.index('id="leaderboard"')]
+    assert section.index("steady") < section.index("lucky")
+    # 4 of 5 on each of two folds, and 1 of 5.
+    assert "80.0 %" in section
+    assert "20.0 %" in section
 
 
 def test_nothing_of_the_data_becomes_markup(write_ledger, rows) -> None:
