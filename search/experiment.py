@@ -13,10 +13,12 @@ from analysis.errors import Fault, InputError
 from search.faults import faults_of, nearest, value_fault
 from search.overrides import with_values
 from search.space import SpaceEntry, default_space, is_searchable
-from search.yaml_file import read_yaml
+from search.yaml_file import read_extended
 from trainables.config import TrialConfig, check_loss
 from trainables.section import Section
-from trainables.task_config import loss_target
+from trainables.task_config import loss_parameters, loss_target
+
+LOSS_NAME = "training.loss.name"
 
 
 class StopEarlyConfig(Section):
@@ -101,7 +103,7 @@ class LoadedExperiment:
     def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The sections one trial needs as plain values, with its parameters put in."""
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
-        return TrialConfig.model_validate(with_values(sections, params)).model_dump(mode="json")
+        return TrialConfig.model_validate(with_parameters(sections, params)).model_dump(mode="json")
 
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
@@ -132,7 +134,7 @@ def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> L
     Raises:
         InputError: every fault of the file at once, each with its key path.
     """
-    tree = _apply_overrides(read_yaml(path), overrides or {})
+    tree = _apply_overrides(read_extended(path), overrides or {})
     faults = [*_section_faults(tree), *_loss_faults(tree), *_space_faults(tree), *_criteria_faults(tree)]
     if faults:
         raise InputError(str(path), list(dict.fromkeys(faults)))
@@ -181,8 +183,19 @@ def _fault_of_value(tree: Mapping[str, Any], key: str, value: Any) -> list[Fault
     """What is wrong with a searched value that was not wrong without it."""
     sections = {name: tree[name] for name in TrialConfig.model_fields if name in tree}
     before = _messages(sections)
-    faults = [fault for fault in _trial_faults(with_values(sections, {key: value})) if str(fault) not in before]
+    faults = [fault for fault in _trial_faults(with_parameters(sections, {key: value})) if str(fault) not in before]
     return [Fault(f"space.{key}", fault.rule, fault.value or repr(value), fault.remedy) for fault in faults[:1]]
+
+
+def with_parameters(sections: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections with a trial's parameters put in; where the loss is one of them, without what it does not read."""
+    tree = with_values(sections, params)
+    task = tree.get("task")
+    if LOSS_NAME not in params or not isinstance(task, Mapping):
+        return tree
+    known = loss_parameters(params[LOSS_NAME], loss_target(task.get("kind"), task.get("link")))
+    loss = {key: value for key, value in tree["training"]["loss"].items() if key == "name" or key in known}
+    return with_values(tree, {"training.loss": loss})
 
 
 def _messages(sections: Mapping[str, Any]) -> set[str]:

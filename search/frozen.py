@@ -28,6 +28,8 @@ def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseMod
         )
         return data
 
+    if data.train.images is not None:
+        return plainly("for images that is not built yet")
     model = load_classifier(base, data.task.output_names, data.pad_id)
     size = sum(state_bytes(split, model.config.hidden_size) for split in (data.train, data.validation)) / GIGABYTE
     if size > model_config.frozen_cache_gb:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from analysis.bands import read_bands
@@ -60,6 +61,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
     data = prepare_data(loaded, base, console)
     goal = goal_of(loaded.experiment, data.task.label_space)
+    _check_parts(goal, data)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
@@ -187,6 +189,15 @@ def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
     if faults:
         raise InputError(experiment.name, faults)
     return Goal(criteria, experiment.objective)
+
+
+def _check_parts(goal: Goal, data: PreparedData) -> None:
+    """Criteria about a part of the data that validation does not have would stay undecided for ever."""
+    parts = {f"{column}={value}" for column, values in data.validation.slices.items() for value in np.unique(values)}
+    rule = f"must be about a part of the validation data, one of {', '.join(sorted(parts)) or 'none (see data.slices)'}"
+    faults = [Fault("criteria", rule, one.text) for one in goal.criteria if one.part and one.part not in parts]
+    if faults:
+        raise InputError("criteria", faults)
 
 
 def _bands(experiment: Experiment) -> dict[str, Any]:

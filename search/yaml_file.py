@@ -8,6 +8,8 @@ import yaml
 
 from analysis.errors import Fault, InputError
 
+EXTENDS = "extends"
+
 
 class _Loader(yaml.SafeLoader):
     """Safe loader that takes floats as YAML 1.2 does and refuses a key that stands twice."""
@@ -56,6 +58,44 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(str(path), [Fault(str(path), "must hold a mapping of sections", type(value).__name__)])
     return value
+
+
+def read_extended(path: Path) -> dict[str, Any]:
+    """The mapping that a file holds, laid over that of the file beside it which its key `extends` names.
+
+    Sections are merged key by key; everything else of the file takes the place of what it extends.
+
+    Raises:
+        InputError: as `read_yaml`; `extends` names no file of the same folder, or the files lead back to one another.
+    """
+    layers = [read_yaml(path)]
+    seen = [path.name]
+    while EXTENDS in layers[-1]:
+        name = layers[-1].pop(EXTENDS)
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(str(path), [Fault(EXTENDS, "must name a file of the same folder", repr(name))])
+        if name in seen:
+            raise InputError(str(path), [Fault(EXTENDS, "must not lead back to a file", " → ".join([*seen, name]))])
+        seen.append(name)
+        layers.append(read_yaml(path.parent / name))
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        merged = _merged(merged, layer)
+    return merged
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`.
+
+    >>> _merged({"model": {"base": "minilm", "max_length": 48}}, {"model": {"base": "roberta-base"}})
+    {'model': {'base': 'roberta-base', 'max_length': 48}}
+    """
+    both = {key: _merged(below[key], value) for key, value in above.items() if _sections(below.get(key), value)}
+    return {**below, **above, **both}
+
+
+def _sections(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def write_yaml(path: Path, value: dict[str, Any]) -> None:

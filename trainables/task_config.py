@@ -161,3 +161,8 @@ def loss_target(kind: object, link: object = None) -> losses.Target:
     if kind == "ordinal":
         return {"softmax": "classes", "cumulative": "cumulative"}.get(str(link), "corn")  # type: ignore[return-value]
     return {"tiered_scores": "scores", "multilabel": "labels"}.get(str(kind), "classes")  # type: ignore[return-value]
+
+
+def loss_parameters(name: str | None, target: losses.Target) -> tuple[str, ...]:
+    """Names of the parameters that a loss reads, the target's default one for None; none for an unknown loss."""
+    return losses.parameters(name, target)

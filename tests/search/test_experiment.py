@@ -166,3 +166,43 @@ def test_a_base_model_in_a_folder_beside_the_experiment_is_found_from_anywhere(w
 def test_without_search_stays_without_what_the_space_had_lost(write):
     loaded = load_experiment(write({"space": {"training.loss.gamma": None, "training.warmup": {"choices": [0, 0.1]}}}))
     assert loaded.without_search().experiment.full_space() == {}
+
+
+def test_an_experiment_extends_another_section_by_section(write):
+    path = write({"training": {"epochs": 5, "batch_size": 8}})
+    above = {"extends": path.name, "name": "larger", "training": {"epochs": 7}, "model": {"lora": {"rank": 32}}}
+    larger = path.with_name("larger.yaml")
+    larger.write_text(yaml.safe_dump(above))
+    experiment = load_experiment(larger).experiment
+    assert experiment.name == "larger"
+    assert (experiment.training.epochs, experiment.training.batch_size) == (7, 8)
+    assert experiment.model.lora.rank == 32
+    assert list(experiment.task.tiers) == ["vaporware", "pilot", "deployed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("../small.yaml", "must name a file of the same folder"),
+        ("experiment.yaml", "must not lead back to a file"),
+        ("nowhere.yaml", "no such file"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(write, name, told):
+    with pytest.raises(InputError, match=told):
+        load_experiment(write({"extends": name}))
+
+
+def test_a_searched_loss_takes_only_the_parameters_it_reads(write):
+    changes = {
+        "data": {"path": "rows.jsonl", "label": "kind"},
+        "task": {"kind": "multiclass"},
+        "criteria": [],
+        "training": {"loss": {"gamma": 2.0, "label_smoothing": 0.1}},
+        "space": {"training.loss.name": {"choices": ["focal", "ldam"]}},
+    }
+    loaded = load_experiment(write(changes))
+    tree = loaded.trial_tree({"training.loss.name": "ldam", "training.loss.gamma": 1.0})
+    assert tree["training"]["loss"] == {"name": "ldam", "gamma": 1.0}
+    tree = loaded.trial_tree({"training.loss.name": "focal", "training.loss.gamma": 1.0})
+    assert tree["training"]["loss"] == {"name": "focal", "gamma": 1.0, "label_smoothing": 0.1}
