@@ -180,18 +180,20 @@ def _rows(setting: Setting) -> Any:
 WAYS = {"trainer": hugging_face, "ours": ours, "bare": bare}
 
 
-def take_turns(setting: Setting) -> Iterator[tuple[str, Epoch]]:
+def take_turns(setting: Setting, ways: Mapping[str, Any] = WAYS) -> Iterator[tuple[str, Epoch]]:
     """One epoch after another, with whose it is. Each repeat begins with another, for none to be always the first."""
-    running = {name: way(setting) for name, way in WAYS.items()}
-    names = list(WAYS)
+    running = {name: way(setting) for name, way in ways.items()}
+    names = list(ways)
     for repeat in range(setting.config.training.epochs):
         first = repeat % len(names)
         for name in names[first:] + names[:first]:
             yield name, next(running[name])
 
 
-def prepare_setting(messages: int, repeats: int, batch_size: int, base_name: str, folder: Path) -> Setting:
-    """Messages through the path that an experiment's data take: files, reading, encoding."""
+def prepare_setting(
+    messages: int, repeats: int, batch_size: int, base_name: str, folder: Path, layers: str = "all"
+) -> Setting:
+    """Messages through the path that an experiment's data take: files, reading, encoding. layers: `lora.layers`."""
     [(_, sms_rows)] = sms()
     all_rows = pd.DataFrame(sms_rows).sample(frac=1, random_state=0)
     # Validation is part of an epoch of ours: one row of each class is the least it takes.
@@ -201,11 +203,12 @@ def prepare_setting(messages: int, repeats: int, batch_size: int, base_name: str
         raise SystemExit(f"--messages: must be at most {len(rows):,}, which there are, got {messages:,}")
     for name, part in {"train": rows.head(messages), "validation": validation}.items():
         part.to_json(folder / f"{name}.jsonl", orient="records", lines=True)
+    lora = {"rank": 8, "alpha": 16, "dropout": 0.05, "layers": layers}
     config = TrialConfig.model_validate(
         {
             "data": {"train": "train.jsonl", "validation": "validation.jsonl", "label": "label"},
             "task": {"kind": "multiclass"},
-            "model": {"base": base_name, "max_length": MAX_LENGTH, "lora": {"rank": 8, "alpha": 16, "dropout": 0.05}},
+            "model": {"base": base_name, "max_length": MAX_LENGTH, "lora": lora},
             "training": {"batch_size": batch_size, "epochs": repeats},
         }
     )
