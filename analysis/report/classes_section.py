@@ -16,6 +16,8 @@ from analysis.wording import interval_text, value_text
 _BY_CLASS = {"precision": "precision", "f1": "F1"}
 # Of a larger matrix the largest confusions are listed as well, the first ones.
 _READABLE, _LISTED = 12, 15
+# More minority classes than these are counted instead of named.
+_NAMED = 8
 _ABOUT = "Rows are the true class, columns the predicted one; shading is the share of the row"
 
 
@@ -33,16 +35,22 @@ def classes_section(report: Report) -> Section | None:
         *(heading for name in _BY_CLASS.values() for heading in (Heading(name), Heading("interval", title=level))),
     ]
     rows = [_class_row(report, name) for name in report.labels.classes]
-    rare = ", ".join(report.labels.minority) or "none"
     shaded = "The line is the interval of the true recall, the shaded zone where a criterion is met."
     return Section(
         "Recall per class",
         (
-            element("p", f"Minority classes: {rare}. {shaded}"),
+            element("p", f"{_minority(report)} {shaded}"),
             table("Recall, precision and F1 of each class", headings, rows),
             _balance(report),
         ),
     )
+
+
+def _minority(report: Report) -> str:
+    names = report.labels.minority
+    if len(names) > _NAMED:
+        return f"{len(names)} of {len(report.labels.classes)} classes are minority classes, and marked."
+    return f"Minority classes: {', '.join(names) or 'none'}."
 
 
 def confusion_section(report: Report) -> Section | None:
@@ -66,7 +74,7 @@ def _class_row(report: Report, name: str) -> list[Cell | Child]:
     value, interval = report.metrics.get(key, math.nan), report.intervals.get(key)
     support = report.metrics.get(f"support[{name}]", math.nan)
     picture = strip(share_scale(), value, interval if support else None, thresholds(report).get(key))
-    rare = element("small", "minority") if name in report.labels.minority else None
+    rare = element("small", "minority", class_="beside") if name in report.labels.minority else None
     return [
         [name, rare],
         f"{support:.0f}" if math.isfinite(support) else "–",

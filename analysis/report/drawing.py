@@ -7,7 +7,7 @@ from analysis.report.markup import Child, Markup, compact, element
 from analysis.report.scale import Scale
 
 WIDTH, HEIGHT = 340.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 42.0, 330.0, 26.0, 200.0
+LEFT, RIGHT, TOP, BOTTOM = 42.0, 322.0, 26.0, 200.0
 
 Point = tuple[float, float]
 TickText = Callable[[float], str]

@@ -77,7 +77,7 @@ def _importance(found: Effects, level: float) -> Markup:
     for one in found.effects:
         known = math.isfinite(one.rank_correlation)
         row: list[Cell | Child] = [
-            [element("code", one.path), element("small", "remedy") if one.remedy else None],
+            [element("code", one.path), element("small", "remedy", class_="beside") if one.remedy else None],
             _signed(one.rank_correlation) if known else "–",
             f"{_signed(one.interval.low)} to {_signed(one.interval.high)}" if known else "–",
             Cell(strip(scale, one.rank_correlation, one.interval), class_="picture middle"),

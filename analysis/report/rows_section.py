@@ -59,7 +59,11 @@ def rows_section(report: Report) -> Section | None:
         return None
     told = "Misses come first, the farthest off before the others. Rows are counted from 0 over all usable rows."
     left_out = f" The {_CLASSES} rarest of {len(rarest)} classes." if len(rarest) > _CLASSES else ""
-    texts = None if report.texts else note("Texts are left out; --texts shows them, whatever they contain.")
+    texts = (
+        None
+        if report.texts or not report.run
+        else note("Texts are left out; --texts shows them, whatever they contain.")
+    )
     parts = [_details(report, name, by_class[name], number == 0) for number, name in enumerate(rarest[:_CLASSES])]
     return Section("Rare rows one by one", (element("p", told + left_out), texts, *parts))
 

@@ -21,7 +21,8 @@ def verdict_section(report: Report) -> Section:
     """The first section of every report."""
     content: list[Child] = [element("p", headline(report), class_="headline"), _joint(report)]
     if report.evaluation and report.criteria:
-        content.append(_findings(report.evaluation.assessment))
+        caption = "Criteria of the winner" if report.run else "Criteria"
+        content.append(_findings(report.evaluation.assessment, caption))
     elif report.chosen and report.criteria:
         content += [_as_measured(report), note("No intervals: the stored predictions of this trial cannot be read.")]
     content += [_selection(report), _closest_miss(report), _outcome(report), _parameters(report)]
@@ -76,7 +77,7 @@ def _joint(report: Report) -> Child:
     return element("p", sentence, element("strong", probability_text(joint)), class_="joint")
 
 
-def _findings(assessment: Assessment) -> Markup:
+def _findings(assessment: Assessment, caption: str) -> Markup:
     level = f"{100 * assessment.level:g} % interval"
     headings = [
         words("criterion"),
@@ -87,7 +88,7 @@ def _findings(assessment: Assessment) -> Markup:
         words("where the true value lies"),
         Heading("P(met)", title="Probability that the true value meets the criterion"),
     ]
-    return table("Criteria of the winner", headings, [_finding(one) for one in assessment.findings], stacked=True)
+    return table(caption, headings, [_finding(one) for one in assessment.findings], stacked=True)
 
 
 def _finding(finding: Finding) -> list[Cell | Child]:
