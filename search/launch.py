@@ -28,6 +28,7 @@ from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
 from search.tuning import run_trials, slot_plan
 from trainables.bases import BaseModel, resolve_base
+from trainables.cells import listed
 from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
 from trainables.mitigation import mitigation
@@ -62,6 +63,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
     data = prepare_data(loaded, base, console)
     goal = goal_of(loaded.experiment, data.task.label_space)
     _check_parts(goal, data)
+    _check_weights(loaded.experiment, data)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
@@ -198,6 +200,15 @@ def _check_parts(goal: Goal, data: PreparedData) -> None:
     faults = [Fault("criteria", rule, one.text) for one in goal.criteria if one.part and one.part not in parts]
     if faults:
         raise InputError("criteria", faults)
+
+
+def _check_weights(experiment: Experiment, data: PreparedData) -> None:
+    """Where the data name the classes, only now can a weight by name be held against them."""
+    classes = data.task.label_space.classes
+    unknown = [name for name in experiment.training.class_weights.values if name not in classes]
+    if unknown:
+        where = "training.class_weights.values"
+        raise InputError(where, [Fault(where, f"must name some of the classes, {listed(classes)}", listed(unknown))])
 
 
 def _bands(experiment: Experiment) -> dict[str, Any]:
