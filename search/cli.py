@@ -240,11 +240,14 @@ def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str |
 @WEIGHTS
 @LEVEL
 @JSON
-def evaluate(target: str, criteria: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled rows for the exported model in TARGET.")
+def evaluate(
+    target: str, criteria: tuple[str, ...], level: float, as_json: bool, data: Path | None, **options: Any
+) -> None:
     """Say what predictions are worth: TARGET is a Parquet, CSV or JSON Lines file of them, RUN or RUN:TRIAL.
 
     A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
-    `predicted.<dimension>` with --tiers.
+    `predicted.<dimension>` with --tiers. With --data, TARGET is the folder of an export, which predicts those rows.
     """
     from analysis.evaluation import evaluated
     from analysis.evaluation_text import render
@@ -252,7 +255,12 @@ def evaluate(target: str, criteria: tuple[str, ...], level: float, as_json: bool
     from analysis.targets import open_target
     from search.evaluate import meaning, read_criteria
 
-    opened = open_target(target, meaning(**options))
+    if data is None:
+        opened = open_target(target, meaning(**options))
+    else:
+        from search.predict_labelled import model_target
+
+        opened = model_target(Path(target), data)
     wanted = read_criteria(criteria, opened.labels) or opened.criteria
     result = evaluated(opened.name, opened.predictions, opened.labels, wanted, level)
     click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.criteria import parse
 from analysis.predictions import LabelSpace, Predictions
+from analysis.targets import Target
 from search.predict import BATCH_ROWS, read_experiment
 from trainables.config import DataConfig, SplitConfig
 from trainables.predict import open_predictor
@@ -15,6 +17,17 @@ from trainables.task_config import TaskConfig
 from trainables.tasks import Task, default_minority
 
 METRICS_FILE = "metrics.json"
+
+
+def model_target(folder: Path, path: Path) -> Target:
+    """What `rarecall evaluate FOLDER --data FILE` looks at, with the criteria of the experiment.
+
+    Raises:
+        InputError, RunError: as `predict_labelled`.
+    """
+    predictions, labels = predict_labelled(folder, path)
+    criteria = tuple(parse(text, labels.minority) for text in read_experiment(folder).criteria)
+    return Target(f"{folder} on {path}", predictions, labels, criteria)
 
 
 def predict_labelled(folder: Path, path: Path, batch_size: int = BATCH_ROWS) -> tuple[Predictions, LabelSpace]:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -314,6 +316,42 @@ def test_a_labelled_file_gives_predictions_beside_the_truth(folder, tmp_path):
     assert [labels.classes[i] for i in predictions.predicted_class] == expected
     with pytest.raises(InputError, match="class must be one of"):
         predict_labelled(folder, write_jsonl(tmp_path / "bad.jsonl", [{**rows[0], "label": "huge"}, *rows]))
+
+
+def test_evaluate_takes_a_model_and_labelled_rows(folder, tmp_path, monkeypatch, capsys):
+    given = texts(20)
+    rows = [{"text": text, "label": CLASSES[i % 3]} for i, text in enumerate(given)]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert not rarecall(monkeypatch, "evaluate", folder, "--data", source, "--json")
+    found = json.loads(capsys.readouterr().out)
+    predict(PredictOptions(folder, source, tmp_path / "out.jsonl"), QUIET)
+    right = [row["predicted"] == rows[row["row"]]["label"] for row in read_jsonl(tmp_path / "out.jsonl")]
+    assert np.trace(found["confusion"]) == sum(right)
+    assert np.sum(found["confusion"]) == 20
+
+
+# The command, with chunks so small that it can be killed between two of them.
+SMALL_CHUNKS = "import sys, search.predict as p; p.CHUNK_ROWS = 16; from search.cli import main; main()"
+
+
+def test_a_process_that_is_killed_and_started_again_writes_each_row_once(folder, tmp_path):
+    source = write_jsonl(tmp_path / "rows.jsonl", [{"text": text} for text in texts(600)])
+    target, progress = tmp_path / "out.jsonl", tmp_path / "out.jsonl.progress.json"
+    command = [sys.executable, "-c", SMALL_CHUNKS, "predict", folder, source, "-o", target]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not (progress.exists() and json.loads(progress.read_text())["rows"] >= 32):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert progress.exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "of 600 rows already; going on after them" in done.stderr
+    assert [row["row"] for row in read_jsonl(target)] == list(range(600))
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", "out.jsonl"}
 
 
 def test_items_made_ahead_come_in_order_with_their_errors():
