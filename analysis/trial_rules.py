@@ -73,7 +73,7 @@ def learning_rate_too_high(case: Case) -> Observed | None:
     """The loss diverged or jumped, or nothing was learnt at a rate beyond the usual."""
     rate, usual = case.number(RATE), USUAL_RATE.get(str(case.settings.get(ADAPTER)), USUAL_RATE["lora"])
     evidence = [*_diverged(case), *_jumps(case)]
-    if rate > usual and (_learns_nothing(case) or case.most_predicted is not None):
+    if rate > usual:
         evidence += _nothing_learnt(case)
     if not evidence:
         return None
@@ -290,8 +290,8 @@ def too_few_rare_rows(case: Case) -> Observed | None:
 
 
 def _follows(case: Case) -> bool:
-    """Whether weights or learning rate have to be mended first, because they may be what the rest follows from."""
-    return weights_too_large(case) is not None or learning_rate_too_high(case) is not None
+    """Whether something else has to be mended first: more of a remedy makes an overfitted trial overfit more."""
+    return any(cause(case) is not None for cause in (weights_too_large, learning_rate_too_high, overfits))
 
 
 def _weights(case: Case) -> dict[str, float]:
@@ -353,11 +353,11 @@ def _imbalance(case: Case) -> list[str]:
 
 
 def _against_low_recall(case: Case) -> tuple[Change, ...]:
-    """Ratio up, weights up, learning rate halved, more epochs; the latter two where neither is amiss already."""
+    """Ratio up, weights up, learning rate halved, more epochs; the latter two where the losses had stopped falling."""
     if case.labels.multilabel and min(case.by_class("recall").values(), default=1.0) == 0:
         return (*case.change(GAMMA, max(3.0, case.number(GAMMA))), *_stronger_weights(case))
     changes = [*case.change(RATIO, _more_ratio(case)), *_stronger_weights(case)]
-    if not _overfitting(case) and not _falls(case):
+    if not _falls(case):
         changes += case.change(RATE, _rounded(case.number(RATE) / 2))
         changes += case.change(EPOCHS, _more_epochs(case))
     return tuple(changes)
@@ -431,11 +431,27 @@ def _learns_nothing(case: Case) -> bool:
 
 
 def _nothing_learnt(case: Case) -> list[str]:
-    told = [f"every row is predicted {case.most_predicted}"] if case.most_predicted else []
+    """No better than without a look at the rows, or a training loss that stayed where it was."""
+    told, found, blind = [], case.metric("macro_f1"), _blind_f1(case)
+    if found <= blind:
+        told.append(
+            f"macro F1 {value_text('macro_f1', found)}; the largest class for every row gives "
+            f"{value_text('macro_f1', blind)}"
+        )
+    if case.most_predicted == "":
+        told.append("no label is predicted for any row")
     if _learns_nothing(case):
         first, last = case.epochs[0], case.epochs[-1]
         told.append(f"training loss {first.train_loss:.3g} in epoch 1, {last.train_loss:.3g} in epoch {last.epoch}")
     return told
+
+
+def _blind_f1(case: Case) -> float:
+    """Macro F1 of the largest class for every row: 2p / (1 + p) for that class, 0 for the others; NaN for labels."""
+    rows = [case.rows(name) for name in case.labels.classes if case.rows(name) > 0]
+    if case.labels.multilabel or not rows:
+        return math.nan
+    return 2 * max(rows) / (sum(rows) + max(rows)) / len(rows)
 
 
 def _overfitting(case: Case) -> list[str]:

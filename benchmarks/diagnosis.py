@@ -1,6 +1,6 @@
 """Four runs made to fail: does `rarecall diagnose` name the cause, and does its advice improve the figure it names?
 
-    python benchmarks/diagnosis.py [--rows 1000] [--seeds 1]
+    python benchmarks/diagnosis.py [--rows 1000] [--seeds 1] [--only "no mitigation"]
 
 1,000 generated articles in four tiers (811, 108, 67 and 14), half of them to validate on, so that the rarest tier has
 some rows to tell; MiniLM with LoRA on its last layer. Each run is written to a ledger, `diagnose` reads it, writes an
@@ -180,14 +180,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", choices=FAILURES, nargs="+", default=list(FAILURES))
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     started, right, total = time.perf_counter(), 0, 0
     with tempfile.TemporaryDirectory() as scratch:
         bench = Workbench(Path(scratch), options.rows)
         for seed in range(options.seeds):
-            for failure, (changes, wanted) in FAILURES.items():
-                number = f"{seed}-{list(FAILURES).index(failure)}"
+            for number, failure in enumerate(options.only, start=len(FAILURES) * seed):
+                changes, wanted = FAILURES[failure]
                 made = load_experiment(bench.folder / "sound.yaml", changes)
                 before = bench.run(made, f"failed-{number}", seed)
                 signs = diagnose(before)

@@ -148,6 +148,16 @@ def test_nothing_learnt_at_an_unusual_rate_is_the_rate(make_case):
     assert "learning_rate_too_high" not in signs(make_case(flat))
 
 
+def test_worse_than_blind_at_an_unusual_rate_is_the_rate(make_case):
+    nearly_all_rare = [[2, 98, 0], [1, 19, 0], [0, 9, 1]]
+    case = make_case([(14.0, 1.5, nearly_all_rare), (3.0, 1.4, nearly_all_rare)], {"training.learning_rate": 0.3})
+    told = evidence(case, "learning_rate_too_high")
+    # 100 of 130 rows: 2 · 100 / 230 = 0.870 for the largest class, a third of it in the mean over three.
+    assert "the largest class for every row gives 29.0 %" in told
+    assert "learning rate 0.3, usually at most 0.005" in told
+    assert "learning_rate_too_high" not in signs(make_case([(1.0, 1.0, GOOD)], {"training.learning_rate": 0.3}))
+
+
 def test_low_recall_without_any_remedy_is_for_want_of_one(make_case):
     missed = [[98, 1, 1], [16, 4, 0], [9, 1, 0]]
     header = {"class_counts": {"train": {"common": 900, "rare": 90, "rarest": 9}}}
@@ -433,3 +443,12 @@ def test_a_ledger_keeps_what_the_remedies_of_a_trial_amounted_to(make_case):
     amounts = {"rare": {"rows": 4, "sampled": 40, "weight": 3.0, "capped": True}}
     assert make_case(HEALTHY, mitigation=amounts).record.mitigation == amounts
     assert make_case(HEALTHY).record.mitigation == {}
+
+
+def test_what_may_follow_from_overfitting_waits(make_case):
+    missed = [[97, 2, 1], [17, 3, 0], [4, 1, 5]]
+    case = make_case([(0.9, 0.95, missed), (0.6, 0.80, missed), (0.2, 1.10, missed)])
+    assert [sign.rule for sign in diagnose(case)] == ["overfits", "rare_recall_low"]
+    assert changes(case, "rare_recall_low") == {}
+    assert "recall of rare: 15.0 %, 3 of 20 rows" in evidence(case, "rare_recall_low")
+    assert "look again once that is mended" in evidence(case, "rare_recall_low")
