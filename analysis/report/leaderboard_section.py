@@ -8,7 +8,7 @@ from analysis.bands import band_of
 from analysis.criteria import split_key
 from analysis.predictions import LabelSpace
 from analysis.report.contents import Report
-from analysis.report.markup import Attribute, Child, Markup, element
+from analysis.report.markup import Attribute, Markup, element
 from analysis.report.section import Section, counted
 from analysis.report.table import Cell, Heading, table, words
 from analysis.standings import Standing, cost_name, pareto_set
@@ -66,7 +66,7 @@ def _controls(rows: int) -> Markup:
     return element(
         "form",
         element("label", "Find ", element("input", type="search", id="find", autocomplete="off", spellcheck="false")),
-        element("label", element("input", type="checkbox", id="meets"), " meets all criteria"),
+        element("label", element("input", type="checkbox", id="meets"), " meets all criteria as measured"),
         element("output", counted(rows, "trial"), id="count", for_="find meets", aria_live="polite"),
         class_="controls",
         hidden=True,
@@ -174,5 +174,4 @@ def _parameter_column(path: str, short: str) -> _Column:
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         return Cell(plain(value), number)
 
-    content: Child = short
-    return _Column(Heading(content, title=path), cell)
+    return _Column(Heading(short, title=path), cell)

@@ -8,6 +8,7 @@ from string import Template
 from analysis.report.calibration_section import calibration_section
 from analysis.report.classes_section import classes_section, confusion_section, slices_section
 from analysis.report.contents import Report
+from analysis.report.errors_section import errors_section
 from analysis.report.finalists_section import finalists_section
 from analysis.report.leaderboard_section import leaderboard_section
 from analysis.report.markup import Markup, element, joined
@@ -16,8 +17,8 @@ from analysis.report.parameters import effects
 from analysis.report.parameters_section import parameters_section
 from analysis.report.provenance_section import provenance_section
 from analysis.report.rows_section import rows_section
-from analysis.report.scores_section import errors_section, tiers_section
 from analysis.report.section import Section, counted
+from analysis.report.tiers_section import tiers_section
 from analysis.report.training_section import training_section
 from analysis.report.verdict_section import verdict_section
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.predictions import BoolArray, IntArray, LabelSpace, Predictions
+from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Predictions
 from analysis.report.contents import Report
 from analysis.report.markup import Child, element
 from analysis.report.section import Section, counted, note
@@ -83,19 +83,19 @@ def _single(predictions: Predictions) -> tuple[IntArray, IntArray]:
 
 
 def _rare_row(predictions: Predictions, labels: LabelSpace, position: int, index: int, hit: bool) -> RareRow:
-    true, predicted = _names(predictions, labels, position)
-    overall = predictions.true_overall is not None and predictions.predicted_overall is not None
+    probabilities = None if predictions.probabilities is None else predictions.probabilities[:, index]
     return RareRow(
         int(predictions.rows[position]),
-        true,
-        predicted,
+        *_names(predictions, labels, position),
         hit,
-        float(predictions.true_overall[position]) if overall and predictions.true_overall is not None else math.nan,
-        float(predictions.predicted_overall[position])
-        if overall and predictions.predicted_overall is not None
-        else math.nan,
-        float(predictions.probabilities[position, index]) if predictions.probabilities is not None else math.nan,
+        _at(predictions.true_overall, position),
+        _at(predictions.predicted_overall, position),
+        _at(probabilities, position),
     )
+
+
+def _at(values: FloatArray | None, position: int) -> float:
+    return math.nan if values is None else float(values[position])
 
 
 def _names(predictions: Predictions, labels: LabelSpace, position: int) -> tuple[str, str]:
