@@ -56,6 +56,8 @@ def predict(options: PredictOptions, console: Console) -> None:
         InputError: the folder, the file or rows of it cannot be used, before anything is predicted.
         RunError: the model does not load, or the output is there already.
     """
+    if options.output.resolve() == options.input.resolve():
+        raise InputError("-o", [Fault("-o", "must be another file than the input", repr(str(options.output)))])
     experiment = read_experiment(options.folder)
     source = _source(options, experiment)
     found = survey(source)

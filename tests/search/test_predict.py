@@ -256,6 +256,7 @@ def test_an_output_that_lost_rows_since_is_not_gone_on_with(folder, small_chunks
         (["{folder}", "nowhere.jsonl", "-o", "out.jsonl"], "nowhere.jsonl: must be a file"),
         (["{folder}", "rows.txt", "-o", "out.jsonl"], "must end in one of .jsonl, .ndjson, .csv"),
         (["{folder}", "rows.jsonl", "-o", "out.xlsx"], "-o: must end in .jsonl, .csv or .parquet, got"),
+        (["{folder}", "rows.jsonl", "-o", "./rows.jsonl", "--overwrite"], "-o: must be another file than the input"),
         (["{folder}", "rows.jsonl"], "Missing option '-o'"),
         (["{folder}", "rows.jsonl", "-o", "out.jsonl", "--text", "txet"], "must have the column 'txet'"),
         (["{folder}", "rows.jsonl", "-o", "out.jsonl", "--id", "kye"], "did you mean 'key'?"),
