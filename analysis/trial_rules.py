@@ -23,7 +23,7 @@ LOW_RECALL, VERY_LOW_RECALL, LOW_PRECISION, OVER_PREDICTED = 0.30, 0.20, 0.5, 1.
 MOST_ERROR_SHARE = 0.2
 COLLAPSED = 0.25
 FEW_ROWS = 10
-FEW_TRAINING_ROWS = 200
+FEW_TRAINING_ROWS, FEW_EPOCHS = 200, 3
 # Of many classes, those whose figures are told.
 SHOWN = 5
 FOLLOWS = "may follow from what is named above: look again once that is mended"
@@ -159,6 +159,8 @@ def one_class_only(case: Case) -> Observed | None:
     if 0 < total < FEW_TRAINING_ROWS:
         evidence.append(f"{total} training rows")
         changes += case.change("data.max_train_rows", None)
+    if case.number(EPOCHS) < FEW_EPOCHS and all(change.key != EPOCHS for change in changes):
+        changes += case.change(EPOCHS, 5)
     return Observed((*evidence, f"epochs trained: {len(case.epochs)}"), changes)
 
 
@@ -171,7 +173,7 @@ def one_class_only(case: Case) -> Observed | None:
 def rare_recall_low(case: Case) -> Observed | None:
     """Recall of a minority class is below 30 %, although several classes are predicted."""
     recalls = _low_recalls(case)
-    if not recalls or case.most_predicted is not None:
+    if not recalls or case.most_predicted is not None or no_mitigation(case) is not None:
         return None
     if _follows(case):
         return Observed((*_recall_lines(case, recalls), FOLLOWS))
@@ -353,11 +355,11 @@ def _imbalance(case: Case) -> list[str]:
 
 
 def _against_low_recall(case: Case) -> tuple[Change, ...]:
-    """Ratio up, weights up, learning rate halved, more epochs; the latter two where the losses had stopped falling."""
+    """Ratio and weights up; where they were in force, and losses had stopped falling, half the rate and more epochs."""
     if case.labels.multilabel and min(case.by_class("recall").values(), default=1.0) == 0:
         return (*case.change(GAMMA, max(3.0, case.number(GAMMA))), *_stronger_weights(case))
     changes = [*case.change(RATIO, _more_ratio(case)), *_stronger_weights(case)]
-    if not _falls(case):
+    if _mitigated(case) and not _falls(case):
         changes += case.change(RATE, _rounded(case.number(RATE) / 2))
         changes += case.change(EPOCHS, _more_epochs(case))
     return tuple(changes)

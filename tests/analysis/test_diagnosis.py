@@ -7,7 +7,7 @@ import pytest
 
 from analysis.diagnosis import Case, Change, applied, diagnose
 from analysis.diagnosis_text import change_text, render
-from analysis.ledger import read_ledger
+from analysis.ledger import LEDGER_NAME, read_ledger
 from analysis.metrics import confusion_matrix, evaluate
 from analysis.predictions import CatastrophicRule, LabelSpace, Predictions
 from analysis.predictions_file import write_predictions
@@ -59,7 +59,7 @@ def metrics_of(confusion, labels=CLASSES):
 
 
 @pytest.fixture
-def make_case(write_ledger, rows):
+def make_case(write_ledger, rows, tmp_path):
     """A case of one trial: `epochs` are (train loss, validation loss, confusion)."""
 
     def make(epochs, settings=(), labels=CLASSES, criteria=(), header=(), end=("completed", ""), **trial):
@@ -69,6 +69,7 @@ def make_case(write_ledger, rows):
             told = {"train_loss": train_loss, "validation_loss": validation_loss, "confusion": counts}
             written.append(rows.epoch("t1", number, metrics, score=score(metrics, []), **told))
         written.append(rows.end("t1", *end))
+        (tmp_path / LEDGER_NAME).unlink(missing_ok=True)  # of an earlier case of the same test
         run = read_ledger(write_ledger(*written))
         record = run.trials["t1"]
         best = best_epoch(record.epochs, run.criteria, run.objective) if record.epochs else None
@@ -171,6 +172,7 @@ def test_low_recall_without_any_remedy_is_for_want_of_one(make_case):
     assert "recall of rarest: 0.0 %, 0 of 10 rows" in told
     assert "recall of rare: 20.0 %, 4 of 20 rows" in told
     assert "100 training rows of common for each of rarest" in told
+    assert "rare_recall_low" not in signs(case)  # the same once more
     assert "no_mitigation" not in signs(make_case([(1.0, 1.0, missed)], {**UNMITIGATED, "training.loss.gamma": 1.0}))
 
 
@@ -232,6 +234,12 @@ def test_one_class_only(make_case):
         "data.max_train_rows": None,
     }
     assert "rare_recall_low" not in signs(case)  # the same once more
+
+
+def test_one_epoch_is_not_enough_for_more_than_one_class(make_case):
+    case = make_case([(1.0, 1.0, [[100, 0, 0], [20, 0, 0], [10, 0, 0]])], {**UNMITIGATED, "training.epochs": 1})
+    assert [sign.rule for sign in diagnose(case)] == ["no_mitigation", "one_class_only"]
+    assert changes(case, "one_class_only")["training.epochs"] == 5
 
 
 def test_a_rare_class_alone_means_remedies_that_are_too_strong(make_case):
