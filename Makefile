@@ -21,10 +21,13 @@ demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, exp
 	$(BIN)/rarecall leaderboard $(RUN)
 	rm -rf $(EXPORTED)
 	$(BIN)/rarecall export $(RUN) -o $(EXPORTED)
+	$(BIN)/rarecall report $(RUN) -o $(EXPORTED).html
 	@echo
 	@echo "To look further:"
 	@printf '  %-62s%s\n' \
-	  "$(BIN)/rarecall leaderboard $(RUN) --csv" "all trials with all figures" \
+	  "open $(EXPORTED).html in a browser" "the search as a report" \
+	  "$(BIN)/rarecall finalists $(RUN)" "the best three on other folds" \
+	  "$(BIN)/rarecall diagnose $(RUN)" "why it falls short, what to change" \
 	  "less $(EXPORTED)/README.md" "the winner's model card" \
 	  "less $(EXPORTED)/experiment.yaml" "its configuration, runnable as it is" \
 	  "less experiments/technology_filter.yaml" "the experiment, to copy for your own data"
