@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from trainables.worker import Worker
 
 ADAPTER_FILE = "adapter_config.json"
 WEIGHT_FILES = ("adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json")
+# Beyond it, they would wait for the interpreter.
+MOST_STREAMS = 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Predictor:
     forward: Forward
     max_length: int
     batch_size: int
+    on_cpu: bool
 
     def encode(self, examples: Examples) -> EncodedSplit:
         """The examples as the model takes them."""
@@ -47,11 +51,26 @@ class Predictor:
     def outputs(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> FloatArray:
         """Raw outputs [rows, outputs] in the order of the split; `tell` hears after each batch how many rows it had."""
         outputs = np.empty((len(split), len(self.task.output_names)))
-        with self.forward.predicting(split):
-            for rows in by_length(split.lengths, self.batch_size):
+
+        def run(rows: IntArray) -> int:
+            with torch.inference_mode():  # holds for one thread only
                 outputs[rows] = self.forward(split, rows).cpu().numpy()
-                tell(len(rows))
+            return len(rows)
+
+        streams, threads = self._streams()
+        with self.forward.predicting(split), ThreadPoolExecutor(streams, "", torch.set_num_threads, (threads,)) as pool:
+            for count in pool.map(run, by_length(split.lengths, self.batch_size)):
+                tell(count)
         return outputs
+
+    def _streams(self) -> tuple[int, int]:
+        """How many batches go through a CPU side by side, and threads for each.
+
+        Two batches on a core each need not wait for one another after every matrix product, as two halves of one do.
+        """
+        threads = torch.get_num_threads()
+        streams = min(threads, MOST_STREAMS) if self.on_cpu else 1
+        return streams, threads // streams
 
     def predictions(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> Predictions:
         """Outputs and labels as the decision rule has them; what is true is what the examples say.
@@ -95,7 +114,7 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
     dtype = resolve_precision(config.training.precision if device.type == "cuda" else "fp32", device)
     # The merged model has no frozen part to be skipped, whatever the experiment says.
     forward = Forward(model, ModelConfig(), pad_id, Worker(device=device), dtype)
-    return Predictor(task, processor, forward, config.model.max_length, batch_size)
+    return Predictor(task, processor, forward, config.model.max_length, batch_size, device.type == "cpu")
 
 
 def load_task(folder: Path, config: TaskConfig) -> Task:
