@@ -130,6 +130,7 @@ class _Search:
             seed=experiment.search.seed,
             first={key: value_at(settings, key) for key in space},
             earlier=list(self.earlier.values()),
+            journal=self.folder.journal,
         )
 
     def _scheduler(self) -> EpochHalving | None:

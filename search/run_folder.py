@@ -12,6 +12,7 @@ from search.yaml_file import write_yaml
 
 EXPERIMENT_FILE = "experiment.yaml"
 TUNE_FOLDER = ".tune"
+JOURNAL_FILE = "optuna.journal"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class RunFolder:
     @property
     def experiment(self) -> Path:
         return self.path / EXPERIMENT_FILE
+
+    @property
+    def journal(self) -> Path:
+        return self.path / JOURNAL_FILE
 
     def write_experiment(self, tree: dict[str, Any]) -> None:
         """Keep the experiment as it runs, for the export.

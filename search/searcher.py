@@ -7,10 +7,13 @@ failed ones as failed. The study is rebuilt from the ledger when a search goes o
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
@@ -18,6 +21,8 @@ from analysis.criteria import Criterion
 from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
 from search.space import contains
+
+STUDY_NAME = "rarecall"
 
 MakeConfig = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -42,6 +47,7 @@ class TrialSearcher(Searcher):
     distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets.
     trials: how many in all, those of earlier sessions included. first: parameters of the first trial of a new search.
     earlier: trials of earlier sessions, from the ledger; the unfinished ones go on before anything new starts.
+    journal: file that `optuna-dashboard` can open while the search runs; made anew from the ledger by each session.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class TrialSearcher(Searcher):
         seed: int,
         first: Mapping[str, Any],
         earlier: Sequence[TrialRecord] = (),
+        journal: Path | None = None,
     ) -> None:
         super().__init__(metric="score", mode="max")
         self._distributions, self._make_config, self._goal = distributions, make_config, goal
@@ -60,7 +67,10 @@ class TrialSearcher(Searcher):
         # The seed moves with the trials already there, so that a resumed search does not repeat its suggestions.
         sampler = optuna.samplers.TPESampler(seed=seed + len(earlier), multivariate=True, constant_liar=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        storage = None if journal is None else _journal_storage(journal)
+        self._study = optuna.create_study(
+            direction="maximize", sampler=sampler, storage=storage, study_name=STUDY_NAME if journal else None
+        )
         self._unfinished: deque[TrialRecord] = deque(record for record in earlier if record.end is None)
         self._running: dict[str, optuna.Trial] = {}
         self._add_finished([record for record in earlier if record.end is not None])
@@ -154,3 +164,8 @@ class TrialSearcher(Searcher):
 
     def _violations(self, row: EpochRow) -> list[tuple[str, float]]:
         return [(criterion.text, criterion.judge(row.metrics).violation) for criterion in self._goal.criteria]
+
+
+def _journal_storage(path: Path) -> JournalStorage:
+    path.unlink(missing_ok=True)
+    return JournalStorage(JournalFileBackend(str(path)))

@@ -1,3 +1,5 @@
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.tune.experiment import Trial
@@ -153,3 +155,26 @@ def test_an_end_that_ray_tells_once_more_changes_nothing():
         scheduler.on_trial_complete(CONTROLLER, begin(scheduler, name), {"epoch": epoch, "score": score, "done": True})
     # The cut of 0.2, 0.5 and 0.8 is 0.5 + 0.333 · 0.3 = 0.6; with −1e6 beside them it would be 0.5.
     assert report(scheduler, begin(scheduler, "next"), 1, 0.59) == STOP
+
+
+def named(scheduler, trial, epoch, confusion):
+    return scheduler.on_trial_result(
+        CONTROLLER, trial, {"epoch": epoch, "score": 0.5, "row": json.dumps({"confusion": confusion})}
+    )
+
+
+def test_a_trial_that_names_one_class_only_is_given_up():
+    scheduler = EpochHalving(max_epochs=6, grace_epochs=6, reduction=3.0)
+    majority, both = [[9, 0], [1, 0]], [[8, 1], [1, 0]]
+    stubborn, late = begin(scheduler, "stubborn"), begin(scheduler, "late")
+    assert [named(scheduler, stubborn, epoch, majority) for epoch in (1, 2)] == [CONTINUE, STOP]
+    assert scheduler.reasons == {stubborn.trial_id: "one class named for every row in 2 epochs in a row"}
+    told = [named(scheduler, late, epoch, confusion) for epoch, confusion in enumerate((majority, both, majority), 1)]
+    assert told == [CONTINUE] * 3
+
+
+def test_patience_grows_with_the_epochs_and_survives_a_restart():
+    scheduler = EpochHalving(max_epochs=12, grace_epochs=12, reduction=3.0)  # a third are 4
+    rows = [EpochRow("t1", epoch, {}, [[9, 0], [1, 0]], 0.0, 0.0, 0.0, None, None, 0.5, 0.0) for epoch in (1, 2, 3)]
+    scheduler.remember([TrialRecord("t1", {}, rows)])
+    assert named(scheduler, begin(scheduler, "t1"), 4, [[9, 0], [1, 0]]) == STOP

@@ -30,7 +30,7 @@ def record(trial, epochs, status=None, params=None):
     return TrialRecord(trial, dict(params or {"training.learning_rate": 1e-3, "model.lora.rank": 4}), epochs, end)
 
 
-def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS):
+def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS, journal=None):
     return TrialSearcher(
         distributions=distributions,
         make_config=lambda params: with_values({"training": {"epochs": 3}}, params),
@@ -39,6 +39,7 @@ def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distri
         seed=seed,
         first=first,
         earlier=earlier,
+        journal=journal,
     )
 
 
@@ -220,3 +221,20 @@ def test_a_trial_that_ray_gave_up_is_failed_and_may_be_finished_afterwards():
     subject.on_trial_complete("a", error=True)
     subject.finish("a", record(name, [epoch_row(name, 1)], "failed"))
     assert [trial.state for trial in subject.study.trials] == [TrialState.FAIL]
+
+
+def test_the_study_can_be_opened_while_the_search_runs_and_is_made_anew_on_resume(tmp_path):
+    journal = tmp_path / "optuna.journal"
+    subject = searcher(journal=journal)
+    ended = run(subject, ["a", "b"], [([{"rare": 0.4}], "completed"), ([{"rare": 0.1}, {"rare": 0.2}], "stopped")])
+
+    def opened():
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+        return [
+            (trial.state, trial.params) for trial in optuna.load_study(study_name="rarecall", storage=storage).trials
+        ]
+
+    told = [(TrialState.COMPLETE, ended[0].params), (TrialState.PRUNED, ended[1].params)]
+    assert opened() == told
+    searcher(journal=journal, earlier=ended)
+    assert opened() == told
