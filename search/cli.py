@@ -19,6 +19,8 @@ ADDRESS = click.option(
     "--address", metavar="ADDRESS", help="Join a running Ray cluster, e.g. `auto` or ray://host:10001."
 )
 RESUME = click.option("--resume", is_flag=True, help="Go on with the run that is there.")
+QUICK = click.option("--quick", is_flag=True, help="A quick look: 200 training rows, 3 epochs, 4 trials at most.")
+SAMPLE = click.option("--sample", type=click.IntRange(min=2), metavar="N", help="Train on N rows, stratified.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
 
 CRITERIA = click.option(
@@ -112,31 +114,57 @@ def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, a
 @rarecall.command()
 @EXPERIMENT
 @SET
+@QUICK
+@SAMPLE
 @RESUME
 @OVERWRITE
 @ADDRESS
-def tune(experiment: Path, assignments: tuple[str, ...], resume: bool, overwrite: bool, address: str | None) -> None:
+def tune(
+    experiment: Path,
+    assignments: tuple[str, ...],
+    quick: bool,
+    sample: int | None,
+    resume: bool,
+    overwrite: bool,
+    address: str | None,
+) -> None:
     """Search for the configuration that meets the criteria of EXPERIMENT and recalls its rare classes best."""
-    from search.experiment import load_experiment
-    from search.overrides import parse_assignments
-
-    loaded = load_experiment(experiment, parse_assignments(assignments))
+    loaded = _loaded(experiment, assignments, quick, sample)
     _launch(loaded, loaded.run_folder(), f"rarecall tune {experiment}", resume, overwrite, address)
 
 
 @rarecall.command()
 @EXPERIMENT
 @SET
+@QUICK
+@SAMPLE
 @RESUME
 @OVERWRITE
 @ADDRESS
-def train(experiment: Path, assignments: tuple[str, ...], resume: bool, overwrite: bool, address: str | None) -> None:
+def train(
+    experiment: Path,
+    assignments: tuple[str, ...],
+    quick: bool,
+    sample: int | None,
+    resume: bool,
+    overwrite: bool,
+    address: str | None,
+) -> None:
     """Train the one configuration that EXPERIMENT itself describes, without a search."""
+    loaded = _loaded(experiment, assignments, quick, sample).without_search()
+    _launch(loaded, loaded.run_folder(), f"rarecall train {experiment}", resume, overwrite, address)
+
+
+def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
+    """The experiment with what the command line changes; `--set` has the last word."""
     from search.experiment import load_experiment
     from search.overrides import parse_assignments
+    from search.quick import scaled_down
 
-    loaded = load_experiment(experiment, parse_assignments(assignments)).without_search()
-    _launch(loaded, loaded.run_folder(), f"rarecall train {experiment}", resume, overwrite, address)
+    overrides = parse_assignments(assignments)
+    loaded = load_experiment(experiment, overrides)
+    smaller = scaled_down(loaded.experiment, quick, sample)
+    return load_experiment(experiment, {**smaller, **overrides}) if smaller else loaded
 
 
 def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bool, address: str | None) -> None:
@@ -356,9 +384,7 @@ def export(run: Path, output: Path, trial: str | None) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".jsonl, .csv or .parquet file.")
-@click.option(
-    "--text", metavar="COLUMN", multiple=True, help="Column with text; default: as trained."
-)
+@click.option("--text", metavar="COLUMN", multiple=True, help="Column with text; default: as trained.")
 @click.option("--id", metavar="COLUMN", help="Hand this column of INPUT on.")
 @click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
