@@ -1,5 +1,6 @@
 """The command line. Heavy imports happen inside the commands: reading a finished run needs no torch and no Ray."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,7 @@ def tune(
 ) -> None:
     """Search for the configuration that meets the criteria of EXPERIMENT and recalls its rare classes best."""
     loaded = _loaded(experiment, assignments, quick, sample)
-    _launch(loaded, loaded.run_folder(), f"rarecall tune {experiment}", resume, overwrite, address)
+    _launch(loaded, loaded.run_folder(), resume, overwrite, address)
 
 
 @rarecall.command()
@@ -152,7 +153,7 @@ def train(
 ) -> None:
     """Train the one configuration that EXPERIMENT itself describes, without a search."""
     loaded = _loaded(experiment, assignments, quick, sample).without_search()
-    _launch(loaded, loaded.run_folder(), f"rarecall train {experiment}", resume, overwrite, address)
+    _launch(loaded, loaded.run_folder(), resume, overwrite, address)
 
 
 def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
@@ -167,7 +168,7 @@ def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample:
     return load_experiment(experiment, {**smaller, **overrides}) if smaller else loaded
 
 
-def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bool, address: str | None) -> None:
+def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
     from search.experiment import load_experiment
     from search.finals import FinalsOptions, run_finals
     from search.launch import LaunchOptions, launch
@@ -181,10 +182,15 @@ def _launch(loaded: Any, folder: Path, command: str, resume: bool, overwrite: bo
             options = FinalsOptions(chosen.count, chosen.folds, address=address)
             run = run_finals(load_experiment(folder / EXPERIMENT_FILE), find_run(folder), options, console)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {command} --resume")
+        click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {_this_command()} --resume")
         raise
     _print_leaderboard(run, console.width, limit=10)
     click.echo(f"\nrarecall leaderboard {shown}\nrarecall export {shown} -o exported/{folder.name}")
+
+
+def _this_command() -> str:
+    """What the user typed, without what would start anew."""
+    return shlex.join(["rarecall", *(part for part in sys.argv[1:] if part not in ("--resume", "--overwrite"))])
 
 
 @rarecall.command()
