@@ -94,7 +94,7 @@ def _check_and_measure(
 ) -> Exported:
     """Predict validation and test rows in a fresh process; the former must be what training had stored."""
     splits = [data.validation, *([data.test] if data.test is not None else [])]
-    outputs = outputs_in_fresh_process(folder, splits, config.model.max_length)
+    outputs = outputs_in_fresh_process(folder, splits, config.model.max_length, len(data.task.output_names))
     size = len(data.validation)
     reloaded = _predictions(data, outputs[:size], data.validation)
     trained = run.resolve(row.checkpoint or "")

@@ -56,10 +56,10 @@ def point_to_base(folder: Path, base: Path) -> None:
     path.write_text(json.dumps({**settings, "base_model_name_or_path": str(base)}, indent=2) + "\n")
 
 
-def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_length: int) -> FloatArray:
-    """Raw outputs [rows, outputs] of an exported folder, computed by a process that shares nothing with this one.
+def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_length: int, count: int) -> FloatArray:
+    """Raw outputs [rows, count] of an exported folder, computed by a process that shares nothing with this one.
 
-    The rows are those of all `examples`, one after another.
+    The rows are those of all `examples`, one after another. count: outputs of a row.
 
     Raises:
         RunError: the folder did not load there.
@@ -67,7 +67,8 @@ def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_len
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch, "inputs.json"), Path(scratch, "outputs.npy")
         source.write_text(json.dumps(_inputs(examples, Path(scratch))))
-        command = [sys.executable, "-m", "trainables.reload", str(folder), str(source), str(target), str(max_length)]
+        arguments = (folder, source, target, max_length, count)
+        command = [sys.executable, "-m", "trainables.reload", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # our own module
         if done.returncode != 0:
             raise RunError(f"{folder}: does not load in a fresh process:\n{done.stderr.strip()[-2000:]}")

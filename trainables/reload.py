@@ -1,7 +1,7 @@
-"""An exported folder, loaded from scratch: `python -m trainables.reload FOLDER INPUTS.json OUTPUTS.npy MAX_LENGTH`.
+"""An exported folder, loaded from scratch: `python -m trainables.reload FOLDER INPUTS.json OUTPUTS.npy LENGTH COUNT`.
 
-The inputs are texts, or names of image files. Uses transformers and peft as any user of the folder would, and nothing
-of what wrote it.
+The inputs are texts, or names of image files; LENGTH is the most tokens of a text, COUNT the outputs of a row. Uses
+transformers and peft as any user of the folder would, and nothing of what wrote it.
 """
 
 import json
@@ -23,16 +23,20 @@ from transformers import (
 BATCH = 64
 
 
-def load(folder: Path) -> Any:
-    """The model in an exported folder, adapter or whole."""
+def load(folder: Path, count: int) -> Any:
+    """The model in an exported folder, adapter or whole.
+
+    count: outputs of a row; a base from the hub knows nothing of them, and would get a head of two.
+    """
     adapter = folder / "adapter_config.json"
     if takes_images(folder):
         if not adapter.exists():
             return AutoModelForImageClassification.from_pretrained(folder)
-        base = json.loads(adapter.read_text())["base_model_name_or_path"]
-        return PeftModel.from_pretrained(AutoModelForImageClassification.from_pretrained(base), str(folder))
+        name = json.loads(adapter.read_text())["base_model_name_or_path"]
+        base = AutoModelForImageClassification.from_pretrained(name, num_labels=count, ignore_mismatched_sizes=True)
+        return PeftModel.from_pretrained(base, str(folder))
     if adapter.exists():
-        return AutoPeftModelForSequenceClassification.from_pretrained(str(folder))
+        return AutoPeftModelForSequenceClassification.from_pretrained(str(folder), num_labels=count)
     return AutoModelForSequenceClassification.from_pretrained(str(folder))
 
 
@@ -76,10 +80,14 @@ def _pixels(processor: Any, paths: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    exported, source, target, length = Path(sys.argv[1]), *sys.argv[2:5]
+    exported, source, target, length, count = Path(sys.argv[1]), *sys.argv[2:6]
+    model, processor = load(exported, int(count)), load_processor(exported)
+    if not takes_images(exported) and model.config.pad_token_id is None:
+        # A decoder finds the end of a text by its padding.
+        model.config.pad_token_id = processor.pad_token_id
     found = outputs(
-        load(exported),
-        load_processor(exported),
+        model,
+        processor,
         json.loads(Path(source).read_text()),
         int(length),
         takes_images(exported),
