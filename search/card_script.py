@@ -34,7 +34,12 @@ MULTICLASS = """\
 labels = [rule["classes"][i] for i in (outputs + outputs.new_tensor(rule["offsets"])).argmax(dim=1)]"""
 MULTILABEL = """\
 given = outputs.sigmoid() > outputs.new_tensor(rule["thresholds"])
-labels = [[name for name, there in zip(rule["classes"], row) if there] for row in given]"""
+{implied}labels = [[name for name, there in zip(rule["classes"], row) if there] for row in given]"""
+IMPLIED = """\
+alone = given.clone()
+for label, implied in rule["implications"]:
+    given[:, implied] |= alone[:, label]
+"""
 # P(y > j) of each grade but the last.
 ABOVE = {
     "corn": "above = outputs.sigmoid().cumprod(dim=1)",
@@ -115,7 +120,7 @@ def _deciding(task: Task) -> str:
     if isinstance(task, Multiclass):
         return MULTICLASS
     if isinstance(task, Multilabel):
-        return MULTILABEL
+        return MULTILABEL.format(implied=IMPLIED if task.enforce_implications else "")
     if isinstance(task, Ordinal):
         return ORDINAL.format(above=ABOVE[task.link])
     if isinstance(task, TieredScores):

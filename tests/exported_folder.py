@@ -32,6 +32,15 @@ WORDS = (
 TASKS = {
     "multiclass": ({"kind": "multiclass", "classes": CLASSES}, (0.5, 0.0, -0.25)),
     "multilabel": ({"kind": "multilabel", "labels": CLASSES}, (0.3, 0.5, 0.7)),
+    "implied": (
+        {
+            "kind": "multilabel",
+            "labels": CLASSES,
+            "implies": {"low": "middle", "middle": "high"},
+            "enforce_implications": True,
+        },
+        (0.3, 0.5, 0.7),
+    ),
     "corn": ({"kind": "ordinal", "classes": CLASSES, "link": "corn"}, (0.4, 0.55)),
     "cumulative": ({"kind": "ordinal", "classes": CLASSES, "link": "cumulative"}, (0.6, 0.35)),
     "softmax": ({"kind": "ordinal", "classes": CLASSES, "link": "softmax"}, (0.55, 0.45)),

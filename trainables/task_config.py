@@ -97,6 +97,7 @@ class MultilabelConfig(Section):
 
     groups: names for sets of labels, such as `primary` and `secondary`, that get an F1 of their own. implies: what else
     is true of a row with a label, such as the primary label of a secondary one. excludes: pairs that never go together.
+    enforce_implications: whether a label that is predicted brings what it implies along.
     """
 
     kind: Literal["multilabel"]
@@ -105,6 +106,7 @@ class MultilabelConfig(Section):
     groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     implies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     excludes: tuple[tuple[str, str], ...] = ()
+    enforce_implications: bool = False
 
     @field_validator("implies", mode="before")
     @classmethod

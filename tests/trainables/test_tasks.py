@@ -236,6 +236,16 @@ def test_multilabel_starts_at_the_weighted_share_of_each_label():
     assert -20 < prior[2] < -10
 
 
+def test_what_a_given_label_implies_is_given_with_it_where_that_is_asked_for():
+    chain = {**LABELS, "implies": {"insult": "offence", "offence": "threat"}, "excludes": [], "groups": {}}
+    outputs = frozen([[3.0, -3.0, -3.0], [-3.0, 3.0, -3.0], [-3.0, -3.0, 3.0]])
+    truth = truth_of([0, 0, 0], labels=np.zeros((3, 3), dtype=bool))
+    plain = task_of(chain).predictions(outputs, truth).predicted_labels
+    assert plain.tolist() == np.eye(3, dtype=bool).tolist()
+    closed = task_of({**chain, "enforce_implications": True}).predictions(outputs, truth).predicted_labels
+    assert closed.tolist() == [[True, True, True], [False, True, True], [False, False, True]]
+
+
 def test_multilabel_tells_its_constraints():
     space = task_of(LABELS).label_space
     assert space.implications == (("insult", "offence"),)

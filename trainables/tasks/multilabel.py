@@ -16,6 +16,8 @@ from trainables.tasks.registry import register
 if TYPE_CHECKING:
     from trainables.task_config import MultilabelConfig
 
+Pairs = tuple[tuple[int, int], ...]
+
 CANDIDATES = 20
 
 
@@ -24,10 +26,12 @@ class Multilabel:
     """Labels that are each there or not; outputs are logits [n, labels].
 
     thresholds: [labels] probability above which a label is given, one half for each where there are none.
+    enforce_implications: whether a label that is given brings what it implies along.
     """
 
     label_space: LabelSpace
     thresholds: tuple[float, ...] = ()
+    enforce_implications: bool = False
     kind: str = "multilabel"
     target: Target = "labels"
 
@@ -52,7 +56,7 @@ class Multilabel:
             rows=truth.rows,
             probabilities=probabilities,
             true_labels=_given(truth),
-            predicted_labels=probabilities > np.asarray(self.rule),
+            predicted_labels=self._with_implied(probabilities > np.asarray(self.rule)),
             slices=truth.slices,
         )
 
@@ -69,7 +73,35 @@ class Multilabel:
         return tuple(float(value) for value in sigmoid(np.unique(quantiles)))
 
     def decision_rule(self) -> dict[str, Any]:
-        return {"kind": self.kind, "classes": list(self.label_space.classes), "thresholds": list(self.rule)}
+        return {
+            "kind": self.kind,
+            "classes": list(self.label_space.classes),
+            "thresholds": list(self.rule),
+            "implications": [list(pair) for pair in self._enforced()],
+        }
+
+    def _enforced(self) -> tuple[tuple[int, int], ...]:
+        """Indices of a label and one that is given with it, chains followed to their end."""
+        space = self.label_space
+        return transitive(space.index(space.implications)) if self.enforce_implications else ()
+
+    def _with_implied(self, given: BoolArray) -> BoolArray:
+        closed = given.copy()
+        for label, implied in self._enforced():
+            closed[:, implied] |= given[:, label]
+        return closed
+
+
+def transitive(pairs: Pairs) -> Pairs:
+    """All that the pairs imply together, sorted.
+
+    >>> transitive(((0, 1), (1, 2)))
+    ((0, 1), (0, 2), (1, 2))
+    """
+    known = set(pairs)
+    while more := {(one, last) for one, middle in known for begin, last in known if middle == begin} - known:
+        known |= more
+    return tuple(sorted(pair for pair in known if pair[0] != pair[1]))
 
 
 def _given(truth: Labelled) -> BoolArray:
@@ -88,5 +120,6 @@ def _multilabel(config: MultilabelConfig, classes: tuple[str, ...]) -> Multilabe
             groups=tuple(config.groups.items()),
             implications=config.implications(),
             exclusions=config.excludes,
-        )
+        ),
+        enforce_implications=config.enforce_implications,
     )
