@@ -68,9 +68,7 @@ def _table(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         reason = str(error).splitlines()[0]
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
-        raise InputError(
-            str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]
-        ) from error
+        raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:

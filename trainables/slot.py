@@ -128,9 +128,7 @@ class Slot(tune.Trainable):
         row["score"] = None if failed else score(row["metrics"], self._criteria, self._plan.objective)
         # A failed trial must not leave its rivals without a number to compare with.
         value = -1e6 if failed else row["score"]
-        done = (
-            failed or row["last"] or self._at_its_end(row["epoch"]) or self._out_of_patience(row["epoch"], value)
-        )
+        done = failed or row["last"] or self._at_its_end(row["epoch"]) or self._out_of_patience(row["epoch"], value)
         # The row as text, so that Tune neither flattens nor averages what only the ledger needs. An epoch that failed
         # was not reached, and must not lower the scores that rivals are held against.
         return {"epoch": 0 if failed else row["epoch"], "score": value, "row": json.dumps(row), "done": done}
