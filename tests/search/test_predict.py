@@ -76,7 +76,7 @@ def test_classes_and_probabilities_are_those_of_the_bare_model_in_the_order_of_t
     source = write_jsonl(tmp_path / "rows.jsonl", [{"text": text, "key": f"k{i}"} for i, text in enumerate(given)])
     predict(PredictOptions(folder, source, tmp_path / "out.jsonl", id="key", batch_size=4), QUIET)
     rows = read_jsonl(tmp_path / "out.jsonl")
-    logits = outputs(load(folder), load_processor(folder), given, 32, images=False)
+    logits = outputs(load(folder, 3), load_processor(folder), given, 32, images=False)
     offsets = json.loads((folder / "decision_rule.json").read_text())["offsets"]
     assert offsets == list(TASKS["multiclass"][1])
     assert [row["row"] for row in rows] == list(range(30))
@@ -93,7 +93,7 @@ def test_scores_tiers_and_distances_of_an_adapter(adapter, tmp_path):
     source = write_jsonl(tmp_path / "rows.jsonl", [{"text": text} for text in given])
     predict(PredictOptions(adapter, source, tmp_path / "out.parquet"), QUIET)
     frame = pd.read_parquet(tmp_path / "out.parquet")
-    raw = outputs(load(adapter), load_processor(adapter), given, 32, images=False)
+    raw = outputs(load(adapter, 2), load_processor(adapter), given, 32, images=False)
     maturity, proof = np.clip(raw * 10, 0, 10).T
     overall = (2 * maturity + proof) / 3
     np.testing.assert_allclose(frame["predicted.maturity"], maturity, atol=1e-4)
@@ -109,7 +109,7 @@ def test_scores_tiers_and_distances_of_an_adapter(adapter, tmp_path):
 def test_merging_an_adapter_changes_nothing(adapter):
     given = texts(16)
     merged = outputs(load_merged(adapter, 2, 0), load_processor(adapter), given, 32, images=False)
-    separate = outputs(load(adapter), load_processor(adapter), given, 32, images=False)
+    separate = outputs(load(adapter, 2), load_processor(adapter), given, 32, images=False)
     np.testing.assert_allclose(merged, separate, atol=1e-5)
     assert np.abs(separate).max() > 0.1
 
