@@ -24,12 +24,11 @@ from search.launch import goal_of, header, prepare_data
 from search.live import LiveView, SearchView
 from search.recorder import Recorder
 from search.run_folder import RunFolder, find_run
-from search.tuning import run_trials, slot_plan
+from search.tuning import amounts_told, run_trials, slot_plan
 from trainables.bases import resolve_base
 from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
-from trainables.folds import one_fold, with_folds
-from trainables.mitigation import mitigation
+from trainables.folds import with_folds
 from trainables.prepare import PreparedData
 from trainables.session import FOLD, TrainingSession
 
@@ -158,22 +157,8 @@ def _run(
             finished_before=len(done),
         )
         live = LiveView(view, console)
-        recorder = Recorder(ledger, inner, searcher, None, goal, done, _amounts(data, view), live.changed)
+        recorder = Recorder(ledger, inner, searcher, None, goal, done, amounts_told(view, data), live.changed)
         session = TrainingSession(base, RuleGoal(experiment.criteria, goal.objective))
         plan = slot_plan(session, data, inner, slots, experiment.criteria, goal.objective)
         with live:
             run_trials(plan, slots.slots, len(left), searcher, recorder, inner)
-
-
-def _amounts(data: PreparedData, view: SearchView) -> Any:
-    labels = data.task.label_space
-
-    def amounts(trial: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
-        sections = {key: value for key, value in config.items() if key != FOLD}
-        train = one_fold(data, config[FOLD]).train
-        settings = TrialConfig.model_validate(sections).training
-        table = mitigation(train.classes, labels, settings, train.scores, train.labels).table(labels.classes)
-        view.amounts[trial] = table
-        return table
-
-    return amounts

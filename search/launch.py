@@ -26,12 +26,10 @@ from search.recorder import Recorder
 from search.run_folder import RunFolder, open_run
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
-from search.tuning import run_trials, slot_plan
+from search.tuning import amounts_told, run_trials, slot_plan
 from trainables.bases import BaseModel, resolve_base
 from trainables.cells import listed
-from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
-from trainables.mitigation import mitigation
 from trainables.models import load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import TrainingSession
@@ -109,7 +107,7 @@ class _Search:
             scheduler,
             self.goal,
             self.earlier,
-            self._amounts(view),
+            amounts_told(view, self.data),
             live.changed,
             deadline=None if budget is None else time.monotonic() + budget,
         )
@@ -154,17 +152,6 @@ class _Search:
             records=self.earlier,
             finished_before=sum(record.end is not None for record in self.earlier.values()),
         )
-
-    def _amounts(self, view: SearchView) -> Any:
-        labels, train = self.data.task.label_space, self.data.train
-
-        def amounts(trial: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
-            training = TrialConfig.model_validate(config).training
-            table = mitigation(train.classes, labels, training, train.scores, train.labels).table(labels.classes)
-            view.amounts[trial] = table
-            return table
-
-        return amounts
 
 
 def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:

@@ -1,6 +1,7 @@
 """Ray Tune as this project uses it: slots that outlive trials, one ledger, and none of Tune's own reports."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -8,12 +9,16 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from search.cluster import SlotLayout
+from search.live import SearchView
 from search.recorder import Recorder
 from search.run_folder import TUNE_FOLDER, RunFolder
 from search.scheduler import EpochHalving
+from trainables.mitigation import mitigation
 from trainables.prepare import PreparedData
-from trainables.session import TrainingSession
+from trainables.session import TrainingSession, trial_and_data
 from trainables.slot import Slot, SlotPlan
+
+Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
@@ -64,3 +69,17 @@ def run_trials(
             verbose=0,
         ),
     ).fit()
+
+
+def amounts_told(view: SearchView, data: PreparedData) -> Amounts:
+    """What the recorder asks of each trial: its counts and weights per class, which the view shows as well."""
+    labels = data.task.label_space
+
+    def amounts(name: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
+        trial, chosen = trial_and_data(config, data)
+        train = chosen.train
+        found = mitigation(train.classes, labels, trial.training, train.scores, train.labels)
+        view.amounts[name] = found.table(labels.classes)
+        return found.table(labels.classes)
+
+    return amounts

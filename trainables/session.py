@@ -1,6 +1,6 @@
 """What one process of a slot keeps between trials: the base model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trainables.bases import BaseModel
@@ -29,8 +29,13 @@ class TrainingSession:
         pool = ClassifierPool(self.base, data.task.output_names, data.pad_id)
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            sections = {key: value for key, value in config.items() if key != FOLD}
-            chosen = one_fold(data, config[FOLD]) if FOLD in config else data
-            return train(TrialConfig.model_validate(sections), chosen, pool, worker, start, self.goal)
+            trial, chosen = trial_and_data(config, data)
+            return train(trial, chosen, pool, worker, start, self.goal)
 
         return run_trial
+
+
+def trial_and_data(config: Mapping[str, Any], data: PreparedData) -> tuple[TrialConfig, PreparedData]:
+    """The sections of what a slot is given, and the rows that they are for: all of them, or those of one fold."""
+    sections = {key: value for key, value in config.items() if key != FOLD}
+    return TrialConfig.model_validate(sections), one_fold(data, config[FOLD]) if FOLD in config else data
