@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.errors import InputError
 from analysis.predictions import LabelSpace
 from trainables.encode import EncodedSplit, joined
 from trainables.folds import one_fold, with_folds
@@ -70,7 +71,14 @@ def test_every_row_is_validation_once_and_groups_stay_together(folds, rare, seed
     assert sorted(seen) == list(range(len(classes)))
 
 
-@pytest.mark.parametrize("folds", [1, 4])
-def test_folds_that_leave_a_class_out_are_refused(folds):
-    with pytest.raises(ValueError, match=f"from 2 to the 3 rows of the rarest class, got {folds}"):
+def test_a_class_with_fewer_rows_than_folds_is_validation_once_all_the_same():
+    folded = with_folds(data_of(split_of([0, 0, 0, 0, 1]), split_of([1, 0, 0], 5)), 4, 0)
+    rare = [int((one_fold(folded, number).validation.classes == 1).sum()) for number in range(4)]
+    assert sorted(rare) == [0, 0, 1, 1]
+    assert all((one_fold(folded, number).train.classes == 1).any() for number in range(4))
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_numbers_of_folds_that_make_no_sense_are_refused(folds):
+    with pytest.raises(InputError, match=f"from 2 to the 4 rows of the largest class, got {folds}"):
         with_folds(data_of(split_of([0, 0, 0, 0, 1]), split_of([1, 1], 5)), folds, 0)
