@@ -5,6 +5,7 @@ import math
 from analysis import metrics as metric_registry
 from analysis.criteria import Verdict, split_key
 from analysis.intervals import Interval
+from analysis.weighted import AS_COUNTED
 
 
 def value_text(key: str, value: float) -> str:
@@ -25,11 +26,15 @@ def interval_text(key: str, interval: Interval) -> str:
 
     >>> interval_text("recall[rare]", Interval(0.368, 1.0)), interval_text("mae", Interval(1.03, 1.304))
     ('37–100 %', '1.03–1.30')
+    >>> interval_text("catastrophic_failures", Interval(0.0, 2.97))
+    '0–3'
     """
     if not math.isfinite(interval.low):
         return "-"
     if is_share(key):
         return f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %"
+    if split_key(key)[0] in AS_COUNTED:
+        return f"{math.floor(interval.low)}–{math.ceil(interval.high)}"
     return (
         f"{interval.low:.3g}–{interval.high:.3g}" if interval.high >= 10 else f"{interval.low:.2f}–{interval.high:.2f}"
     )
