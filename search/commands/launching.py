@@ -1,0 +1,105 @@
+"""Commands that train: a search, one configuration, the finalists."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from search.commands.options import ADDRESS, OVERWRITE, RUN, launch_options
+from search.commands.reading import print_leaderboard
+
+
+@click.command()
+@launch_options
+def tune(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None, **launching: Any) -> None:
+    """Search for the configuration that meets the criteria of EXPERIMENT and recalls its rare classes best."""
+    loaded = _loaded(experiment, assignments, quick, sample)
+    _launch(loaded, loaded.run_folder(), **launching)
+
+
+@click.command()
+@launch_options
+def train(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None, **launching: Any) -> None:
+    """Train the one configuration that EXPERIMENT itself describes, without a search."""
+    loaded = _loaded(experiment, assignments, quick, sample).without_search()
+    _launch(loaded, loaded.run_folder(), **launching)
+
+
+@click.command()
+@RUN
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many of the best trials.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts the rows are divided in."
+)
+@OVERWRITE
+@ADDRESS
+def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str | None) -> None:
+    """Train the best trials of RUN again on other folds and seeds, and name the winner by what all folds say.
+
+    Each row of training and validation data is validation once, so the rare class is judged by all its rows and not by
+    the few of one split. What is there already is not trained again.
+    """
+    from analysis.finalists import finalists as finalists_of
+    from analysis.finalists_text import finalists_text
+    from search.experiment import load_experiment
+    from search.finals import FinalsOptions, run_finals
+    from search.run_folder import find_run
+
+    console = Console()
+    folder = find_run(run.resolve())
+    try:
+        done = run_finals(
+            load_experiment(folder.experiment), folder, FinalsOptions(count, folds, overwrite, address), console
+        )
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; go on with: rarecall finalists {run} --count {count} --folds {folds}")
+        raise
+    click.echo(finalists_text(finalists_of(done), done, console.width))
+
+
+def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
+    """The experiment with what the command line changes; `--set` has the last word."""
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+    from search.quick import scaled_down
+
+    overrides = parse_assignments(assignments)
+    loaded = load_experiment(experiment, overrides)
+    smaller = scaled_down(loaded.experiment, quick, sample)
+    return load_experiment(experiment, {**smaller, **overrides}) if smaller else loaded
+
+
+def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
+    from search.experiment import load_experiment
+    from search.finals import FinalsOptions, run_finals
+    from search.launch import LaunchOptions, launch
+    from search.run_folder import EXPERIMENT_FILE, find_run
+
+    console = Console()
+    shown = _relative(folder)
+    try:
+        run = launch(loaded, LaunchOptions(folder, resume, overwrite, address), console)
+        if chosen := loaded.experiment.search.finalists:
+            options = FinalsOptions(chosen.count, chosen.folds, address=address)
+            run = run_finals(load_experiment(folder / EXPERIMENT_FILE), find_run(folder), options, console)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {_this_command()} --resume")
+        raise
+    print_leaderboard(run, console.width, limit=10)
+    click.echo(f"\nrarecall leaderboard {shown}\nrarecall export {shown} -o exported/{folder.name}")
+
+
+def _this_command() -> str:
+    """What the user typed, without what would start anew."""
+    return shlex.join(["rarecall", *(part for part in sys.argv[1:] if part not in ("--resume", "--overwrite"))])
+
+
+def _relative(folder: Path) -> Path:
+    """A path as short as a user would type it."""
+    try:
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder

@@ -1,0 +1,42 @@
+"""Commands about the model that a search hands over: export and predict."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from search.commands.options import RUN
+
+
+@click.command()
+@RUN
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
+@click.option("--trial", metavar="ID", help="This trial instead of the winner.")
+def export(run: Path, output: Path, trial: str | None) -> None:
+    """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process."""
+    from search.export import export_trial
+
+    export_trial(run, output, trial, Console())
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("input", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".jsonl, .csv or .parquet file.")
+@click.option("--text", metavar="COLUMN", multiple=True, help="Column with text; default: as trained.")
+@click.option("--id", metavar="COLUMN", help="Hand this column of INPUT on.")
+@click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores.")
+@click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Start anew instead of going on with what is there.")
+def predict(on_bad_row: str, **options: Any) -> None:
+    """Write what the model in FOLDER, an export, says about the rows of INPUT (JSONL, CSV, TSV, Parquet or .npz).
+
+    Rows keep their order. Killed and started again, it goes on after the last row that is written.
+    """
+    from search.predict import PredictOptions
+    from search.predict import predict as run
+
+    run(PredictOptions(skip=on_bad_row == "skip", **options), Console(stderr=True))

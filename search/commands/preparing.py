@@ -1,0 +1,60 @@
+"""Before anything is trained: demo data, the label profile, the estimate."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from search.commands.options import EXPERIMENT, JSON, SET
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="JSONL file to write.")
+@click.option("--rows", type=click.IntRange(min=100), default=2080, show_default=True)
+@click.option("--seed", default=7, show_default=True)
+def generate(output: Path, rows: int, seed: int) -> None:
+    """Write the embedded demo data: articles about technology, scored in three dimensions, few of them deployed."""
+    from trainables.articles import write_articles
+
+    write_articles(output, rows, seed)
+    click.echo(f"wrote {rows:,} articles to {output}")
+
+
+@click.command()
+@EXPERIMENT
+@SET
+@click.option("--png", type=click.Path(path_type=Path), help="Draw the counts and ratios to this file.")
+@JSON
+def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as_json: bool) -> None:
+    """Show how rare the classes of EXPERIMENT are, and what its settings make of them, before anything is trained."""
+    from analysis.profile_text import render
+    from analysis.strict_json import dumps
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+    from search.profile import profile_of
+
+    found = profile_of(load_experiment(experiment, parse_assignments(assignments)))
+    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
+    if png is not None:
+        from analysis.profile_figure import draw
+
+        draw(found, png)
+        click.echo(f"wrote {png}", err=as_json)
+
+
+@click.command()
+@EXPERIMENT
+@SET
+@click.option("--no-measure", is_flag=True, help="Train no steps: rows, criteria, epochs and memory only.")
+@JSON
+def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, as_json: bool) -> None:
+    """Say what the search of EXPERIMENT would cost, and whether its validation rows can decide its criteria at all."""
+    from analysis.strict_json import dumps
+    from search.estimate import estimate as find
+    from search.estimate_text import render
+    from search.experiment import load_experiment
+    from search.overrides import parse_assignments
+
+    loaded = load_experiment(experiment, parse_assignments(assignments))
+    found = find(loaded, Console(stderr=True), measure=not no_measure)
+    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)

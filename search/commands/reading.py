@@ -1,0 +1,151 @@
+"""Commands that read what is there: runs, predictions, exported folders. They need neither torch nor Ray for runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from search.commands.options import CRITERIA, JSON, RUN, meaning_options
+
+if TYPE_CHECKING:
+    from analysis.standings import RankBy
+
+
+@click.command()
+@RUN
+@click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
+@click.option("--json", "form", flag_value="json", help="The same as JSON.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
+@click.option(
+    "--rank-by",
+    type=click.Choice(["criteria", "objective", "probability", "lower_bound"]),
+    default="criteria",
+    show_default=True,
+    help="What decides the order first; docs/verdicts.md tells each.",
+)
+def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
+    """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
+    from analysis.leaderboard import leaderboard as rank
+    from analysis.leaderboard import to_csv, to_json
+    from analysis.ledger import read_ledger
+
+    records = read_ledger(run)
+    for problem in records.problems:
+        click.echo(f"left out: {problem}", err=True)
+    if form == "csv":
+        click.echo(to_csv(rank(records, rank_by)), nl=False)
+    elif form == "json":
+        click.echo(to_json(rank(records, rank_by), records))
+    else:
+        print_leaderboard(records, Console().width, limit, rank_by)
+
+
+def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
+    """The leaderboard as text, and the finalists below it where there are some."""
+    from analysis.finalists import finalists as finalists_of
+    from analysis.finalists_text import finalists_text
+    from analysis.leaderboard import leaderboard as rank
+    from analysis.leaderboard import to_text
+
+    click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
+    if finals := finalists_of(run):
+        click.echo(f"\n{finalists_text(finals, run, width)}")
+
+
+@click.command()
+@click.argument("target")
+@CRITERIA
+@meaning_options
+@JSON
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled rows for the exported model in TARGET.")
+def evaluate(
+    target: str, criteria: tuple[str, ...], level: float, as_json: bool, data: Path | None, **options: Any
+) -> None:
+    """Say what predictions are worth: TARGET is a Parquet, CSV or JSON Lines file of them, RUN or RUN:TRIAL.
+
+    A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
+    `predicted.<dimension>` with --tiers. With --data, TARGET is the folder of an export, which predicts those rows.
+    """
+    from analysis.evaluation import evaluated
+    from analysis.evaluation_text import render
+    from analysis.strict_json import dumps
+    from analysis.targets import open_target
+    from search.evaluate import meaning, read_criteria
+
+    if data is None:
+        opened = open_target(target, meaning(**options))
+    else:
+        from search.predict_labelled import model_target
+
+        opened = model_target(Path(target), data)
+    wanted = read_criteria(criteria, opened.labels) or opened.criteria
+    result = evaluated(opened.name, opened.predictions, opened.labels, wanted, level)
+    click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True)
+@meaning_options
+@JSON
+def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
+    """Hold each of TARGETS against the first one, on the same rows: RUN:TRIAL, RUN (its winner) or files."""
+    from analysis.comparison import compared
+    from analysis.comparison_text import render
+    from analysis.strict_json import dumps
+    from search.evaluate import meaning, open_alike
+
+    opened = open_alike(targets, meaning(**options))
+    results = [compared(opened[0], other, level) for other in opened[1:]]
+    if as_json:
+        click.echo(dumps([result.plain() for result in results], indent=2))
+    else:
+        click.echo("\n".join(render(result, Console().width) for result in results), nl=False)
+
+
+@click.command()
+@click.argument("target")
+@click.option("--write", type=click.Path(path_type=Path), help="Experiment file to write, with the changes made.")
+@JSON
+def diagnose(target: str, write: Path | None, as_json: bool) -> None:
+    """Say why TARGET, RUN (its winner) or RUN:TRIAL, is not better, and which settings to change."""
+    from analysis.diagnosis import applied
+    from analysis.diagnosis import diagnose as find
+    from analysis.diagnosis_text import render
+    from analysis.strict_json import dumps
+    from search.diagnose import open_case, write_advised
+
+    case = open_case(target)
+    signs = find(case)
+    if as_json:
+        click.echo(dumps({"trial": case.record.trial, "signs": [sign.plain() for sign in signs]}, indent=2))
+    else:
+        click.echo(render(case, signs, Console().width), nl=False)
+    if write is not None:
+        changes = applied(signs)
+        write_advised(case, changes, write)
+        click.echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
+
+
+@click.command()
+@click.argument("target")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="HTML file to write.")
+@click.option("--texts", is_flag=True, help="Show the texts of the rare rows, whatever they contain.")
+@click.option("--history", is_flag=True, help="Write training_history.json and training_metadata.json beside it.")
+@CRITERIA
+@meaning_options
+def report(
+    target: str, output: Path, texts: bool, history: bool, criteria: tuple[str, ...], level: float, **options: Any
+) -> None:
+    """Show TARGET as one HTML file: RUN with its winner, or predictions as `evaluate` takes them."""
+    from analysis.report import write_history, write_report
+    from search.evaluate import meaning
+    from search.report import gathered
+
+    found = gathered(target, criteria, meaning(**options), level, texts=texts)
+    for problem in found.problems:
+        click.echo(f"left out: {problem}", err=True)
+    write_report(output, found)
+    if history:
+        write_history(output.parent, found)
+    click.echo(f"wrote {output}; open it in a browser")
