@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 
 from analysis.diagnosis import Case, Sign, applied, diagnose
-from analysis.diagnosis_text import change_text
+from analysis.diagnosis.text import change_text
 from analysis.ledger import LEDGER_NAME, Ledger
 from analysis.metrics import find
 from analysis.ranking import best_epoch, score

@@ -111,7 +111,7 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
     """Say why TARGET, RUN (its winner) or RUN:TRIAL, is not better, and which settings to change."""
     from analysis.diagnosis import applied
     from analysis.diagnosis import diagnose as find
-    from analysis.diagnosis_text import render
+    from analysis.diagnosis.text import render
     from analysis.strict_json import dumps
     from search.diagnose import open_case, write_advised
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from analysis.diagnosis import Case, Change, applied, diagnose
-from analysis.diagnosis_text import change_text, render
+from analysis.diagnosis.signs import Observed, registered, rule
+from analysis.diagnosis.text import change_text, render
 from analysis.ledger import LEDGER_NAME, read_ledger
 from analysis.metrics import confusion_matrix, evaluate
 from analysis.predictions import CatastrophicRule, LabelSpace, Predictions
 from analysis.predictions_file import write_predictions
 from analysis.ranking import best_epoch, score
-from analysis.signs import Observed, registered, rule
 from analysis.standings import standings
 
 CLASSES = LabelSpace(classes=("common", "rare", "rarest"), minority=("rare", "rarest"))

@@ -1,6 +1,6 @@
 """Warning signs: what a rule looks at, what it says, and the registry of the rules.
 
-A rule is a function with `@rule(name, …)` above it, in `analysis.trial_rules` or `analysis.run_rules`. It looks at a
+A rule is a function with `@rule(name, …)` above it, in one of the modules `…_rules` beside this one. It looks at a
 case and gives what it observed, or None where it has nothing to say.
 """
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from analysis.signs import Case, Change, Observed, rule
+from analysis.diagnosis.settings import DRAWN, GAMMA, RANK, RATE, RATIO, STRENGTH
+from analysis.diagnosis.signs import Case, Change, Observed, rule
+from analysis.diagnosis.symptom_rules import FEW_ROWS
 from analysis.standings import Standing
-from analysis.trial_rules import FEW_ROWS, GAMMA, RANK, RATE, RATIO, STRENGTH
 from analysis.wording import probability_text, value_text
 
 # Part of a range, at either end, in which a best value says that the range ends too early.
@@ -17,7 +18,7 @@ EDGE = 0.1
 WIDER = 3.0
 # Below that many trials no remedy can be told to have no effect, and no correlation above this is taken for none.
 ENOUGH_TRIALS, NO_EFFECT = 16, 0.2
-REMEDIES = (RATIO, STRENGTH, GAMMA, "training.weighted_sampling.strength")
+REMEDIES = (RATIO, STRENGTH, GAMMA, DRAWN)
 
 
 @rule(

@@ -1,14 +1,15 @@
 """Why a trial or a run is not better, and what to change: the warning signs that apply, causes first."""
 
-# Imported for their registrations: the rules of a trial are told before those of a run.
-from analysis import trial_rules as _trial_rules  # isort: skip
-from analysis import run_rules as _run_rules  # isort: skip
-from analysis.signs import Case, Change, Sign, registered
+# Imported for their registrations, in the order in which they are told: causes, what may follow from them, the run.
+from analysis.diagnosis import cause_rules as _cause_rules  # isort: skip
+from analysis.diagnosis import symptom_rules as _symptom_rules  # isort: skip
+from analysis.diagnosis import run_rules as _run_rules  # isort: skip
+from analysis.diagnosis.signs import Case, Change, Sign, registered
 
 __all__ = ["Case", "Change", "Sign", "applied", "diagnose"]
 # Settings that decide which rows there are: with them changed, no figure could be compared with this run's.
 _DATA = "data."
-_RULES = (_trial_rules, _run_rules)
+_RULES = (_cause_rules, _symptom_rules, _run_rules)
 
 
 def diagnose(case: Case) -> tuple[Sign, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from analysis.diagnosis import applied
-from analysis.signs import Case, Change, Sign
+from analysis.diagnosis.signs import Case, Change, Sign
 from analysis.table import cell_len, pad
 from analysis.winner_text import plain
 
