@@ -3,6 +3,7 @@
 Both models give log P(y = k) of every grade; the loss is the focal negative log likelihood of the true one.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,9 +15,35 @@ from losses.precision import at_least_single
 from losses.registry import register
 
 
+@dataclass(frozen=True)
+class OrdinalLoss(ABC):
+    """-(1 - p_y)^gamma log p_y, whatever model of ordered grades gives the p_y; gamma 0 is the log likelihood."""
+
+    gamma: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_at_least_0(gamma=self.gamma)
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Row losses [batch] from outputs [batch, grades - 1] and grades int64 [batch].
+
+        Half precision is computed in float32, also under autocast.
+
+        Raises:
+            ValueError: the shapes do not fit together.
+        """
+        require_index_targets(outputs, targets, "grades - 1")
+        log_p = self.log_probabilities(at_least_single(outputs))
+        return focal(log_p.gather(1, targets[:, None]).squeeze(1), self.gamma)
+
+    @abstractmethod
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        """log P(y = k) [batch, grades] from outputs [batch, grades - 1]."""
+
+
 @register("corn", target="corn", default=True)
 @dataclass(frozen=True)
-class ConditionalOrdinal:
+class ConditionalOrdinal(OrdinalLoss):
     """CORN: -(1 - p_y)^gamma log p_y, the outputs being logits of P(y > j | y >= j) (Shi, Cao & Raschka 2021).
 
     arXiv 2111.08851, section 3. Column j is trained on the rows with y >= j, their conditional training set S_j, by
@@ -32,30 +59,14 @@ class ConditionalOrdinal:
     2.07944
     """
 
-    gamma: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_at_least_0(gamma=self.gamma)
-
-    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Row losses [batch] from logits [batch, grades - 1] and grades int64 [batch].
-
-        Half precision is computed in float32, also under autocast.
-
-        Raises:
-            ValueError: the shapes do not fit together.
-        """
-        require_index_targets(outputs, targets, "grades - 1")
-        logits = at_least_single(outputs)
-        passed = logsigmoid(logits).cumsum(1)
-        # To be of grade k: to pass all before it, and to stop there; the last grade has nothing to stop at.
-        log_p = pad(passed, (1, 0)) + pad(logsigmoid(-logits), (0, 1))
-        return focal(log_p.gather(1, targets[:, None]).squeeze(1), self.gamma)
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        """log P(y = k) [batch, grades]: to pass all grades before k and to stop there; nothing stops at the last."""
+        return pad(logsigmoid(outputs).cumsum(1), (1, 0)) + pad(logsigmoid(-outputs), (0, 1))
 
 
 @register("cumulative_link", target="cumulative", default=True)
 @dataclass(frozen=True)
-class CumulativeLink:
+class CumulativeLink(OrdinalLoss):
     """Cumulative link model with logit link: -(1 - p_y)^gamma log p_y (McCullagh 1980).
 
     “Regression models for ordinal data”, Journal of the Royal Statistical Society B 42(2), section 2. logit P(y > 0) =
@@ -72,24 +83,7 @@ class CumulativeLink:
     1.38629
     """
 
-    gamma: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_at_least_0(gamma=self.gamma)
-
-    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Row losses [batch] from outputs [batch, grades - 1] and grades int64 [batch].
-
-        Half precision is computed in float32, also under autocast.
-
-        Raises:
-            ValueError: the shapes do not fit together.
-        """
-        require_index_targets(outputs, targets, "grades - 1")
-        log_p = self._log_probabilities(at_least_single(outputs))
-        return focal(log_p.gather(1, targets[:, None]).squeeze(1), self.gamma)
-
-    def _log_probabilities(self, outputs: Tensor) -> Tensor:
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
         """log P(y = k) [batch, grades].
 
         σ(a) - σ(b) = σ(a) σ(-b) (1 - e^(b - a)), and 1 - e^(-softplus(x)) = σ(x): no difference is left to cancel.
