@@ -1,32 +1,30 @@
 """`rarecall predict`: a file of any size through an exported model, written row by row, resumed where it stopped."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from rich.console import Console
 
 from analysis.errors import Fault, InputError
 from search.experiment import Experiment, load_experiment
+from search.prediction_engine import Engine, LocalEngine
 from search.prediction_output import PredictionOutput
 from search.prediction_table import table_columns, table_schema
 from search.progress_line import ProgressLine
 from search.run_folder import EXPERIMENT_FILE
-from trainables.encode import EncodedSplit
 from trainables.export import DECISION_RULE_FILE
-from trainables.predict import WEIGHT_FILES, Predictor, load_task, open_predictor
-from trainables.unlabelled import Source, Survey, Unlabelled, as_examples, chunks, survey, unlabelled
+from trainables.predict import WEIGHT_FILES, load_task, open_predictor
+from trainables.tasks import Task
+from trainables.unlabelled import Source, Survey, chunks, survey, unlabelled
 
 # Enough for batches of like length; on a slow machine still only seconds.
 CHUNK_ROWS = 2048
 BATCH_ROWS = 32
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,8 @@ class PredictOptions:
     """What the command line asks for.
 
     text: columns with the text, empty for those of the experiment. keep: hand on all columns of the input; else `id` if
-    there is one. threads: of the CPU, None for all. skip: go on without rows that cannot be used.
+    there is one. threads: of the CPU, None for all. skip: go on without rows that cannot be used. ray: on the cluster
+    at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker.
     """
 
     folder: Path
@@ -47,6 +46,8 @@ class PredictOptions:
     threads: int | None = None
     skip: bool = False
     overwrite: bool = False
+    ray: bool = False
+    address: str | None = None
 
 
 def predict(options: PredictOptions, console: Console) -> None:
@@ -70,16 +71,14 @@ def predict(options: PredictOptions, console: Console) -> None:
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     if output.rows:
         say(f"{options.output} holds {output.rows:,} of {found.rows:,} rows already; going on after them")
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    predictor = open_predictor(options.folder, experiment, options.batch_size)
-    output.begin()
-    with ProgressLine(found.rows, output.rows, console) as line:
-        try:
-            _write_all(predictor, source, output, carried, line)
-        except KeyboardInterrupt:
-            say(f"stopped; {output.rows:,} rows are in {options.output}; the same command goes on after them")
-            raise
+    with _engine(options, experiment, task) as engine:
+        output.begin()
+        with ProgressLine(found.rows, output.rows, console) as line:
+            try:
+                _write_all(engine, task, source, output, carried, line)
+            except KeyboardInterrupt:
+                say(f"stopped; {output.rows:,} rows are in {options.output}; the same command goes on after them")
+                raise
     output.finish()
     say(f"wrote {found.rows:,} rows to {options.output} ({line.seconds:,.0f} s, {line.speed:,.0f} rows/s)")
     _tell_skipped(found, console)
@@ -138,32 +137,36 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextlib.contextmanager
+def _engine(options: PredictOptions, experiment: Experiment, task: Task) -> Iterator[Engine]:
+    if options.ray:
+        # Whoever predicts on one machine need not wait for Ray's import.
+        from search.ray_prediction import ray_engine  # noqa: PLC0415
+
+        labels = task.label_space
+        with ray_engine(
+            options.folder, experiment, labels, options.batch_size, options.threads, options.address
+        ) as engine:
+            yield engine
+        return
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    yield LocalEngine(open_predictor(options.folder, experiment, options.batch_size))
+
+
 def _write_all(
-    predictor: Predictor, source: Source, output: PredictionOutput, carried: tuple[str, ...], line: ProgressLine
+    engine: Engine,
+    task: Task,
+    source: Source,
+    output: PredictionOutput,
+    carried: tuple[str, ...],
+    line: ProgressLine,
 ) -> None:
-    for rows, split in ahead(_encoded(predictor, source, output.rows)):
-        predictions = predictor.predictions(split, line.advance) if split is not None else None
-        line.advance(sum(row.fault is not None for row in rows))
-        output.append(table_columns(rows, predictions, predictor.task, carried))
-
-
-def _encoded(
-    predictor: Predictor, source: Source, after: int
-) -> Iterator[tuple[list[Unlabelled], EncodedSplit | None]]:
-    """Chunks of rows after the first `after` ones, with the encoded usable ones among them."""
+    after = output.rows
     rest = (row for row in unlabelled(source) if row.number >= after)
-    for rows in chunks(rest, CHUNK_ROWS):
-        usable = [row for row in rows if row.fault is None]
-        yield rows, predictor.encode(as_examples(usable, predictor.task.label_space)) if usable else None
-
-
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items; each is made in a thread of its own while the one before is worked on."""
-    with ThreadPoolExecutor(1) as thread:
-        upcoming = thread.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = thread.submit(next, items, None)
-            yield item
+    for rows, predictions in engine.predicted(chunks(rest, CHUNK_ROWS), line.advance):
+        line.advance(sum(row.fault is not None for row in rows))
+        output.append(table_columns(rows, predictions, task, carried))
 
 
 def _tell_skipped(found: Survey, console: Console) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from search.commands.options import RUN
+from search.commands.options import ADDRESS, RUN
 
 
 @click.command()
@@ -28,14 +28,18 @@ def export(run: Path, output: Path, trial: str | None) -> None:
 @click.option("--id", metavar="COLUMN", help="Hand this column of INPUT on.")
 @click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores, with --ray 4 a worker.")
 @click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Start anew instead of going on with what is there.")
+@click.option("--ray", is_flag=True, help="Spread the rows over the workers of a Ray cluster, or of this machine.")
+@ADDRESS
 def predict(on_bad_row: str, **options: Any) -> None:
     """Write what the model in FOLDER, an export, says about the rows of INPUT (JSONL, CSV, TSV, Parquet or .npz).
 
     Rows keep their order. Killed and started again, it goes on after the last row that is written.
     """
+    if options["address"] and not options["ray"]:
+        raise click.UsageError("--address joins a Ray cluster; add --ray")
     from search.predict import PredictOptions
     from search.predict import predict as run
 

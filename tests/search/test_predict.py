@@ -16,8 +16,9 @@ from rich.console import Console
 from analysis.errors import InputError, RunError
 from search import predict as module
 from search.cli import main
-from search.predict import PredictOptions, ahead, predict
+from search.predict import PredictOptions, predict
 from search.predict_labelled import predict_labelled
+from search.prediction_engine import ahead
 from search.prediction_table import cut_distance
 from tests.exported_folder import CLASSES, LORA, TASKS, export_folder, texts, write_images
 from trainables.predict import load_merged
