@@ -174,6 +174,7 @@ def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[s
             "criteria": criteria,
             "params": standing.record.params,
             "metrics": best.metrics if best else {},
+            "train_metrics": best.train_metrics if best else {},
             "confusion": best.confusion if best else None,
             "checkpoint": best.checkpoint if best else None,
             "predictions": best.predictions if best else None,

@@ -24,7 +24,8 @@ class EpochRow:
     confusion: [classes][classes] counts, rows are the true class. seconds, peak_memory_mb: spent on the epoch.
     checkpoint, predictions: paths relative to the run folder. time: seconds since 1970. rule: the values that decide
     between labels, empty where they are the task's own. train_loss: as the rows are weighted; validation_loss: without
-    weights, NaN where the ledger has none.
+    weights, NaN where the ledger has none. train_metrics: of the training rows, by the outputs that they were trained
+    on, so they lag behind the epoch's end; empty where the ledger has none.
     """
 
     trial: str
@@ -40,6 +41,7 @@ class EpochRow:
     time: float
     rule: tuple[float, ...] = ()
     validation_loss: float = math.nan
+    train_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -65,6 +67,7 @@ class EpochRow:
             time=_number(row, "time"),
             rule=tuple(row.get("rule") or ()),
             validation_loss=_number(row, "validation_loss"),
+            train_metrics=_numbers(row.get("train_metrics") or {}),
         )
 
 

@@ -31,7 +31,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from analysis.predictions import LabelSpace, Predictions
 from search.cluster import quiet
-from trainables.loop import EpochResult, Start
+from trainables.epoch import EpochResult
+from trainables.loop import Start
 from trainables.slot import Slot, SlotPlan
 from trainables.worker import Worker
 

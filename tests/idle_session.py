@@ -10,7 +10,7 @@ import numpy as np
 from ray import cloudpickle
 
 from analysis.predictions import LabelSpace, Predictions
-from trainables.loop import EpochResult
+from trainables.epoch import EpochResult
 
 # Workers need not find the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

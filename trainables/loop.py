@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 import losses
-from analysis.metrics import Confusion, confusion_matrix, evaluate
-from analysis.predictions import FloatArray, IntArray, Predictions
+from analysis.predictions import FloatArray, IntArray
 from trainables import checkpoint
 from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
-from trainables.decision import RuleGoal, decide
+from trainables.decision import RuleGoal
+from trainables.epoch import EpochOutputs, EpochResult, Pass, last_passes, result_of
 from trainables.forward import Forward, predict_outputs
 from trainables.mitigation import epoch_rows, mitigation
 from trainables.models import ClassifierPool, set_head_bias
@@ -27,29 +27,6 @@ from trainables.worker import Worker
 
 # Without gradients a batch needs far less memory, and larger ones are faster.
 PREDICTION_BATCH_FACTOR = 4
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """What one epoch gave. Equal on every worker of a group, but for `save`, which rank 0 alone needs to call.
-
-    metrics: flat, keys as criteria name them; empty when the trial diverged. train_loss: weighted mean over the epoch.
-    seconds: training and validation. peak_memory_mb: of the device, 0 on a CPU. save: writes the checkpoint to a
-    folder. rule: the values that decide between labels, empty where they are the task's own. validation_loss: mean over
-    the validation rows, which all weigh the same; NaN when the trial diverged.
-    """
-
-    epoch: int
-    metrics: dict[str, float]
-    confusion: Confusion
-    predictions: Predictions | None
-    train_loss: float
-    seconds: float
-    peak_memory_mb: float
-    diverged: bool
-    save: Callable[[Path], None]
-    rule: tuple[float, ...] = ()
-    validation_loss: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -74,13 +51,11 @@ def train(
     goal: what a decision rule is chosen for.
     Rows, batches and dropout depend on seed and epoch alone, so a trial that goes on gives what it would have given.
     """
-    trial = _Trial(config, data, pool, worker, goal or RuleGoal())
-    first = 1
+    trial = Trial(config, data, pool, worker)
     if start is not None:
-        checkpoint.restore(start.folder, trial.model, trial.optimizer, trial.scheduler, trial.scaler)
-        first = start.epoch + 1
-    for epoch in range(first, config.training.epochs + 1):
-        result = trial.run_epoch(epoch)
+        trial.restore(start.folder)
+    for epoch in range(start.epoch + 1 if start else 1, config.training.epochs + 1):
+        result = result_of(trial.run_epoch(epoch), data.task, config.training, goal or RuleGoal())
         yield result
         if result.diverged:
             return
@@ -94,14 +69,13 @@ def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
     return pool.with_lora(lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed)
 
 
-class _Trial:
+class Trial:
     """The state of one trial in one process: model, optimiser, and the data as the loss wants them."""
 
-    def __init__(
-        self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker, goal: RuleGoal
-    ) -> None:
+    def __init__(self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> None:
         training = config.training
-        self.config, self.data, self.worker, self.goal = config, data, worker, goal
+        self.config, self.data, self.worker = config, data, worker
+        self._passes: list[tuple[int, IntArray, Tensor]] = []
         self.labels = data.task.label_space
         self.dtype = resolve_precision(training.precision, worker.device)
         self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
@@ -123,31 +97,27 @@ class _Trial:
         )
         self.scheduler = schedule(self.optimizer, training.schedule, training.warmup, steps)
 
-    def run_epoch(self, epoch: int) -> EpochResult:
+    def run_epoch(self, epoch: int) -> EpochOutputs:
+        """Train one epoch, counted from 1, and predict the validation split."""
         started = time.perf_counter()
         if self.worker.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.worker.device)
-        train_loss = self._train_epoch(epoch)
-        diverged = not math.isfinite(train_loss)
-        outputs = None if diverged else self._validation_outputs()
-        diverged = outputs is None
-        predictions, rule = (None, ()) if outputs is None else self._decided(outputs)
-        return EpochResult(
+        train_loss, train = self._train_epoch(epoch)
+        outputs = self._validation_outputs() if math.isfinite(train_loss) else None
+        validation = self.data.validation
+        return EpochOutputs(
             epoch=epoch,
-            metrics=evaluate(predictions, self.labels) if predictions else {},
-            confusion=confusion_matrix(predictions, self.labels) if predictions else [],
-            predictions=predictions,
-            rule=rule,
+            train=train,
+            validation=None if outputs is None else Pass(outputs, validation, np.arange(len(validation))),
             train_loss=train_loss,
+            validation_loss=math.nan if outputs is None else self._validation_loss(outputs),
             seconds=time.perf_counter() - started,
             peak_memory_mb=self._peak_memory_mb(),
-            diverged=diverged,
-            save=self._save,
-            validation_loss=math.nan if outputs is None else self._validation_loss(outputs),
+            save=self.save,
         )
 
-    def _train_epoch(self, epoch: int) -> float:
-        """Weighted mean loss over the epoch's rows."""
+    def _train_epoch(self, epoch: int) -> tuple[float, Pass]:
+        """Weighted mean loss over the epoch's rows, and the outputs that they were trained on."""
         training = self.config.training
         # Each rank draws its own dropout masks, and a resumed epoch the same ones as before.
         torch.manual_seed(hash((training.seed, epoch, self.worker.rank)))
@@ -156,20 +126,22 @@ class _Trial:
         total_loss = torch.zeros((), device=self.worker.device)
         with self.forward.training(self.data.train, training.augmentation.flip):
             for begin in range(0, len(batches), training.accumulation):
-                total_loss += self._step(batches[begin : begin + training.accumulation])
-        return self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())
+                total_loss += self._step(begin, batches[begin : begin + training.accumulation])
+        train_loss = self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())
+        passes, self._passes = self._passes, []
+        return train_loss, last_passes(self.worker, self.data.train, passes, len(self.data.task.output_names))
 
-    def _step(self, batches: list[IntArray]) -> Tensor:
-        """One optimiser step; returns this worker's weighted sum of row losses.
+    def _step(self, first: int, batches: list[IntArray]) -> Tensor:
+        """One optimiser step over batches numbered from `first`; returns this worker's weighted sum of row losses.
 
         Dividing by the weight of the step's rows over all workers makes the step the same for any number of them.
         """
         step_weight = float(sum(self.row_weights[batch].sum() for batch in batches))
         summed = torch.zeros((), device=self.worker.device)
-        for batch in batches:
+        for number, batch in enumerate(batches, start=first):
             rows = share(batch, self.worker.rank, self.worker.size)
             if len(rows):
-                weighted = self._weighted_loss(rows)
+                weighted = self._weighted_loss(number, rows)
                 self.scaler.scale(weighted / step_weight).backward()
                 summed += weighted.detach()
         self.worker.sum_gradients(self.parameters)
@@ -181,9 +153,10 @@ class _Trial:
         self.optimizer.zero_grad(set_to_none=True)
         return summed
 
-    def _weighted_loss(self, rows: IntArray) -> Tensor:
+    def _weighted_loss(self, number: int, rows: IntArray) -> Tensor:
         device = self.worker.device
         outputs = self.forward(self.data.train, rows)
+        self._passes.append((number, rows, outputs.detach()))
         row_losses = self.loss(outputs, self.targets[rows].to(device))
         return (row_losses * self.row_weights[rows].to(device)).sum()
 
@@ -198,16 +171,17 @@ class _Trial:
         targets = torch.from_numpy(np.array(self.data.task.targets(self.data.validation)))
         return float(self.loss(torch.from_numpy(outputs).float(), targets).mean())
 
-    def _decided(self, outputs: FloatArray) -> tuple[Predictions, tuple[float, ...]]:
-        """Predictions for the validation split, and the rule that they come from."""
-        split, task, training = self.data.validation, self.data.task, self.config.training
-        if not training.decision_rule.fit:
-            return task.predictions(outputs, split), ()
-        decided, predictions = decide(task, outputs, split, self.goal, training.decision_rule.folds, training.seed)
-        return predictions, decided.rule
-
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint."""
         checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, self.dtype)
+
+    def restore(self, folder: Path) -> None:
+        """Go back to where `save` was called.
+
+        Raises:
+            FileNotFoundError: the folder is not a checkpoint.
+        """
+        checkpoint.restore(folder, self.model, self.optimizer, self.scheduler, self.scaler)
 
     def _peak_memory_mb(self) -> float:
         if self.worker.device.type != "cuda":

@@ -6,8 +6,9 @@ from typing import Any
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.decision import RuleGoal
+from trainables.epoch import EpochResult
 from trainables.folds import one_fold
-from trainables.loop import EpochResult, Start, train
+from trainables.loop import Start, train
 from trainables.models import ClassifierPool
 from trainables.prepare import PreparedData
 from trainables.worker import Worker

@@ -30,7 +30,7 @@ from analysis.ranking import score
 if TYPE_CHECKING:
     from ray.train.torch import TorchTrainer
 
-    from trainables.loop import EpochResult
+    from trainables.epoch import EpochResult
     from trainables.session import RunTrial
     from trainables.worker import Worker
 
@@ -293,6 +293,7 @@ class _Desk:
             "confusion": result.confusion,
             "train_loss": result.train_loss,
             "validation_loss": result.validation_loss,
+            "train_metrics": result.train_metrics,
             "rule": list(result.rule),
             "seconds": round(result.seconds, 3),
             "peak_memory_mb": round(result.peak_memory_mb, 1),
@@ -329,6 +330,7 @@ def _failed_row(trial: str, failure: Exception) -> dict[str, Any]:
         "confusion": [],
         "train_loss": None,
         "validation_loss": None,
+        "train_metrics": {},
         "rule": [],
         "seconds": 0.0,
         "peak_memory_mb": 0.0,

@@ -98,7 +98,7 @@ def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
     assert document["winner"] == "both"
     assert document["run"]["criteria"] == list(CRITERIA)
     assert {tuple(trial) for trial in document["trials"]} == {
-        (*FIXED_COLUMNS, "criteria", "params", "metrics", "confusion", "checkpoint", "predictions")
+        (*FIXED_COLUMNS, "criteria", "params", "metrics", "train_metrics", "confusion", "checkpoint", "predictions")
     }
     low = document["trials"][3]
     assert low["criteria"] == [

@@ -71,6 +71,16 @@ def test_lines_are_strict_json_with_schema_and_time(rows: SimpleNamespace, write
     assert math.isnan(read_ledger(folder).trials["a"].epochs[0].metrics["a"])
 
 
+def test_training_figures_are_read_and_an_older_ledger_has_none(
+    rows: SimpleNamespace, write_ledger: WriteLedger
+) -> None:
+    told = rows.epoch("a", 2, {"accuracy": 0.5}) | {"train_metrics": {"accuracy": 0.75, "recall[rare]": math.nan}}
+    older, newer = read_ledger(write_ledger(rows.run(), rows.epoch("a", 1, {"accuracy": 0.5}), told)).trials["a"].epochs
+    assert older.train_metrics == {}
+    assert newer.train_metrics["accuracy"] == 0.75
+    assert math.isnan(newer.train_metrics["recall[rare]"])
+
+
 def test_append_refuses_rows_that_could_not_be_read(rows: SimpleNamespace, tmp_path: Path) -> None:
     with Ledger(tmp_path / LEDGER_NAME) as ledger:
         with pytest.raises(ValueError, match="must be one of run, trial, epoch, end, got 'note'"):

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score, recall_score
 from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -12,6 +13,8 @@ from trainables import checkpoint
 from trainables.bases import resolve_base
 from trainables.batches import pad
 from trainables.config import TrialConfig
+from trainables.decision import RuleGoal
+from trainables.epoch import EpochOutputs, Pass, last_passes, result_of
 from trainables.forward import Forward, predict_outputs
 from trainables.frozen_prefix import FrozenPrefix
 from trainables.loop import Start, build_model, train
@@ -171,6 +174,7 @@ def test_a_diverged_trial_says_so_and_ends(data, pool):
     last = results[-1]
     assert (last.diverged, last.metrics, last.confusion, last.predictions) == (True, {}, [], None)
     assert np.isnan(last.validation_loss)
+    assert last.train_metrics == {}
     assert not any(result.diverged for result in results[:-1])
 
 
@@ -225,6 +229,57 @@ def test_the_validation_loss_is_the_plain_mean_over_the_validation_rows(data, po
     predictions = result.predictions
     of_truth = predictions.probabilities[np.arange(20), predictions.true_class]
     assert result.validation_loss == pytest.approx(-np.log(of_truth).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_training_figures_count_each_row_once_by_the_outputs_it_was_trained_on(data, pool, tmp_path, ratio):
+    """Without dropout and with steps of nothing, these are the outputs of the model that is saved."""
+    config = trial_config({"epochs": 1, "learning_rate": 1e-20, "batch_size": 7, "oversampling": {"ratio": ratio}})
+    (result,) = run(config, data, pool)
+    model = restored(config, pool, result, tmp_path)
+    inputs, classes = all_inputs(data)
+    with torch.inference_mode():
+        predicted = model(**inputs).logits.argmax(dim=1).numpy()
+    recalls = recall_score(classes, predicted, average=None, labels=[0, 1, 2])
+    found = result.train_metrics
+    assert found["accuracy"] == pytest.approx((predicted == classes.numpy()).mean(), abs=1e-6)
+    assert [found[f"recall[{name}]"] for name in OPENINGS] == pytest.approx(recalls, abs=1e-6)
+    expected = f1_score(classes, predicted, average="macro", labels=[0, 1, 2], zero_division=0)
+    assert found["macro_f1"] == pytest.approx(expected, abs=1e-6)
+    assert set(result.metrics) - set(found) == {
+        key for key in result.metrics if key.split("[")[0] in ("support", "roc_auc", "pr_auc")
+    }
+
+
+def margins_of_one_half(split):
+    """Outputs of `split` that are half a logit short of naming every row right: common 1, the true class 0.5."""
+    outputs = np.full((len(split), 3), -1.0)
+    outputs[np.arange(len(split)), split.classes] = 0.5
+    outputs[:, 0] = 1.0
+    return Pass(outputs, split, np.arange(len(split)))
+
+
+@pytest.mark.parametrize(("fit", "accuracy"), [(False, 48 / 60), (True, 1.0)])
+def test_training_figures_are_decided_by_the_rule_of_the_epoch(data, fit, accuracy):
+    passes = (margins_of_one_half(data.train), margins_of_one_half(data.validation))
+    outputs = EpochOutputs(1, *passes, 0.1, 0.2, 1.0, 0.0, save=lambda folder: None)
+    training = trial_config({"decision_rule": {"fit": fit, "folds": 2}}).training
+    result = result_of(outputs, data.task, training, RuleGoal())
+    assert result.train_metrics["accuracy"] == pytest.approx(accuracy)
+    assert result.seconds > 1.0
+
+
+def test_the_last_pass_of_a_row_counts():
+    """Row 4 is in batches 0 and 2, and twice in batch 1; row 1 only in batch 0."""
+    batches = [
+        (0, np.array([4, 1]), torch.tensor([[0.0], [1.0]])),
+        (1, np.array([4, 4]), torch.tensor([[2.0], [2.0]])),
+        (2, np.array([4, 7]), torch.tensor([[5.0], [6.0]])),
+    ]
+    found = last_passes(Worker(), None, batches, width=1)
+    assert found.rows.tolist() == [1, 4, 7]
+    assert found.outputs.tolist() == [[1.0], [5.0], [6.0]]
+    assert last_passes(Worker(), None, [], width=3).outputs.shape == (0, 3)
 
 
 def test_two_batches_of_thirty_make_the_step_of_one_of_sixty(data, pool, steps):
@@ -343,6 +398,8 @@ def test_scores_are_learnt_and_cut_into_tiers(still_minilm, scored):
     assert predictions.predicted_scores.shape == (20, 2)
     assert predictions.predicted_scores.min() >= 0
     assert predictions.predicted_scores.max() <= 10
+    assert {"mae", "mae[one]", "mae[other]", "rmse[one]"} < set(results[-1].train_metrics)
+    assert results[-1].train_metrics["mae[one]"] < results[0].train_metrics["mae[one]"]
     error = np.abs(predictions.predicted_scores - predictions.true_scores).mean(axis=0)
     assert (metrics["mae[one]"], metrics["mae[other]"]) == pytest.approx(tuple(error))
     # Without a look at the text, the mean of 14 × 1, 4 × 5 and 2 × 9, which is 2.6, is off by 2.24 on average.

@@ -157,5 +157,6 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path):
     assert column(rows["t0001"], "train_loss") == pytest.approx([result.train_loss for result in alone], abs=1e-4)
     for row, result in zip(rows["t0001"], alone, strict=True):
         assert row["confusion"] == result.confusion
+        assert row["train_metrics"] == pytest.approx(result.train_metrics, abs=1e-4)
         stored = read_predictions(tmp_path / row["predictions"], data.task.label_space)
         np.testing.assert_allclose(stored.probabilities, result.predictions.probabilities, atol=1e-4)
