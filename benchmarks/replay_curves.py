@@ -1,0 +1,279 @@
+"""Train configurations of one real experiment for all their epochs, once, and keep their curves for `replay.py`.
+
+    python benchmarks/prepare_data.py davidson
+    python benchmarks/replay_curves.py [--configurations 208] [--output runs/replay/curves.jsonl]
+
+The experiment is `experiments/davidson_hate.yaml` made small: tweets of which 5.8 % are hate, MiniLM with LoRA on its
+last layer from stored states, no decision rule. The configurations are a Sobol sample of its space. For every epoch the
+file holds the metrics on a validation split of 500 rows, as small as they are in real life, and the confusion matrix on
+held-out rows: as many of each class, since recall is what is to be known exactly; `replay.py` weighs them by how common
+their classes are. Configurations that could be finalists are trained again on three folds of training and validation
+rows with other seeds, up to their best epoch.
+
+Restartable: what the file holds already is not trained again. Half an hour on 2 cores.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
+
+import numpy as np
+import torch
+import transformers
+from optuna.distributions import distribution_to_json
+from scipy.stats import qmc
+from unit_cube import from_unit
+
+from analysis.criteria import parse
+from analysis.metrics import confusion_matrix, evaluate
+from analysis.predictions import IntArray, LabelSpace
+from analysis.ranking import rank_key
+from search.experiment import LoadedExperiment, load_experiment
+from trainables.bases import BaseModel, resolve_base
+from trainables.config import TrialConfig
+from trainables.encode import EncodedSplit, encode, joined
+from trainables.folds import with_folds
+from trainables.frozen_prefix import FrozenPrefix, kept_layers
+from trainables.loop import EpochResult, train
+from trainables.models import ClassifierPool, load_classifier, load_processor
+from trainables.prepare import PreparedData, prepare
+from trainables.session import FOLD, trial_and_data
+from trainables.worker import Worker
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENT = ROOT / "experiments" / "davidson_hate.yaml"
+CRITERIA = ("recall[other] >= 0.85", "precision[hate] >= 0.20")
+OVERRIDES: Mapping[str, Any] = {
+    "data.max_train_rows": 1000,
+    "data.split": {"validation": 0.02, "test": 0.3, "seed": 42},
+    "model.max_length": 32,
+    "model.lora": {"targets": "attention", "layers": "last 1"},
+    "training.epochs": 5,
+    "training.precision": "bf16",
+    "training.class_weights": {"scheme": "power", "cap": 20},
+    "training.decision_rule.fit": False,
+    "space.training.class_weights.scheme": None,
+    "space.training.class_weights.strength": {"low": 0.0, "high": 1.0},
+    "space.training.learning_rate": {"low": 5e-5, "high": 1e-2, "log": True},
+    "space.model.lora.rank": {"choices": [4, 8, 16, 32]},
+    "criteria": list(CRITERIA),
+    "objective": "minority_recall",
+}
+HELD_OUT_PER_CLASS = 250
+FOLDS, FINALISTS = 3, 40
+FIRST_SEED = 1
+
+Row = dict[str, Any]
+
+
+class _Process:
+    """What one training process keeps."""
+
+    loaded: LoadedExperiment
+    data: PreparedData
+    folded: PreparedData
+    pool: ClassifierPool
+
+
+def open_process(loaded: LoadedExperiment, base: BaseModel, data: PreparedData, folded: PreparedData) -> None:
+    """Called once in each training process. data: with the held-out rows behind those of the validation split."""
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    _Process.loaded, _Process.data, _Process.folded = loaded, data, folded
+    _Process.pool = ClassifierPool(base, data.task.output_names, data.pad_id)
+
+
+def curve(number: int, params: Mapping[str, Any], validation_rows: int) -> Row:
+    """All epochs of one configuration; the first `validation_rows` of its predictions are those of validation."""
+    labels = _Process.data.task.label_space
+    results = _trained(_Process.loaded.trial_tree({**params, "training.seed": FIRST_SEED + number}), _Process.data)
+    epochs = [_epoch(result, labels, validation_rows) for result in results]
+    return {"kind": "curve", "configuration": number, "params": dict(params), "epochs": epochs}
+
+
+def folds(number: int, params: Mapping[str, Any], until: int) -> Row:
+    """Confusion matrices of all folds together, for each epoch up to `until`."""
+    labels = _Process.data.task.label_space
+    summed = np.zeros((until, len(labels.classes), len(labels.classes)), dtype=np.int64)
+    for fold in range(FOLDS):
+        tree = _Process.loaded.trial_tree({**params, "training.seed": FIRST_SEED + 1000 * (fold + 1) + number})
+        for index, result in zip(range(until), _trained({**tree, FOLD: fold}, _Process.folded), strict=False):
+            if result.predictions is not None:
+                summed[index] += np.array(confusion_matrix(result.predictions, labels))
+    return {"kind": "folds", "configuration": number, "confusion": summed.tolist()}
+
+
+def _trained(config: Mapping[str, Any], data: PreparedData) -> Iterator[EpochResult]:
+    trial, chosen = trial_and_data(config, data)
+    return train(trial, chosen, _Process.pool, Worker())
+
+
+def _epoch(result: EpochResult, labels: LabelSpace, validation_rows: int) -> Row:
+    if result.predictions is None:
+        return {"epoch": result.epoch, "metrics": {}, "confusion": None, "held_out": None, "seconds": result.seconds}
+    everything = np.arange(len(result.predictions))
+    validation = result.predictions.take(everything[:validation_rows])
+    held_out = result.predictions.take(everything[validation_rows:])
+    return {
+        "epoch": result.epoch,
+        "metrics": {key: value for key, value in evaluate(validation, labels).items() if math.isfinite(value)},
+        "confusion": confusion_matrix(validation, labels),
+        "held_out": confusion_matrix(held_out, labels),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def load(data_path: Path | None) -> LoadedExperiment:
+    """The experiment, with its data elsewhere where a path is given."""
+    elsewhere = {"data.path": str(data_path.resolve())} if data_path else {}
+    return load_experiment(EXPERIMENT, {**OVERRIDES, **elsewhere})
+
+
+def sample(loaded: LoadedExperiment, count: int) -> list[dict[str, Any]]:
+    """A scrambled Sobol sample of the experiment's space."""
+    space = {key: entry.distribution() for key, entry in loaded.experiment.full_space().items()}
+    points = qmc.Sobol(len(space), seed=0).random_base2(math.ceil(math.log2(count)))[:count]
+    return [
+        {key: from_unit(distribution, float(x)) for (key, distribution), x in zip(space.items(), point, strict=True)}
+        for point in points
+    ]
+
+
+def held_out_rows(classes: IntArray) -> IntArray:
+    """Positions of `HELD_OUT_PER_CLASS` rows of each class, or of all where there are fewer."""
+    generator = np.random.default_rng(0)
+    rows = [generator.permutation(np.flatnonzero(classes == name))[:HELD_OUT_PER_CLASS] for name in np.unique(classes)]
+    return np.sort(np.concatenate(rows))
+
+
+def with_states(loaded: LoadedExperiment, base: BaseModel) -> tuple[PreparedData, EncodedSplit]:
+    """The data and the held-out rows, both with the states that the frozen layers give."""
+    model = loaded.experiment.model
+    processor = load_processor(base)
+    data = prepare(TrialConfig.model_validate(loaded.trial_tree({})), processor, base=loaded.folder)
+    assert data.test is not None
+    held_out = encode(processor, data.test.take(held_out_rows(data.test.classes)), model.max_length)
+    kept = kept_layers(model.adapter, model.lora.layers)
+    assert kept is not None
+    prefix = FrozenPrefix(load_classifier(base, data.task.output_names, data.pad_id), kept)
+    train_split, validation = (prefix.with_states(part, data.pad_id) for part in (data.train, data.validation))
+    return replace(data, train=train_split, validation=validation), prefix.with_states(held_out, data.pad_id)
+
+
+def header(loaded: LoadedExperiment, data: PreparedData, held_out: EncodedSplit) -> Row:
+    """What `replay.py` must know beside the curves."""
+    space = loaded.experiment.full_space()
+    settings = loaded.experiment.settings()
+    return {
+        "kind": "header",
+        "experiment": loaded.experiment.name,
+        "criteria": list(loaded.experiment.criteria),
+        "objective": loaded.experiment.objective,
+        "epochs": loaded.experiment.training.epochs,
+        "labels": asdict(data.task.label_space),
+        "class_counts": data.class_counts,
+        "held_out": np.bincount(held_out.classes).tolist(),
+        "space": {key: distribution_to_json(entry.distribution()) for key, entry in space.items()},
+        "settings": {key: _value_at(settings, key) for key in space},
+        "data_hash": data.data_hash,
+    }
+
+
+def _value_at(tree: Any, key: str) -> Any:
+    for name in key.split("."):
+        tree = tree[name]
+    return tree
+
+
+def plausible_finalists(curves: Sequence[Row], loaded: LoadedExperiment) -> dict[int, int]:
+    """Best epoch by configuration, of those that come first by their validation metrics."""
+    criteria = [parse(text) for text in loaded.experiment.criteria]
+    best: dict[int, tuple[Any, int]] = {}
+    for row in curves:
+        keys = [(rank_key(one["metrics"], criteria), -one["epoch"]) for one in row["epochs"] if one["metrics"]]
+        if keys:
+            best[row["configuration"]] = max(keys)
+    order = sorted(best, key=lambda number: best[number], reverse=True)
+    return {number: -best[number][1] for number in order[:FINALISTS]}
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file of curves; a last line that was cut off is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+class CurveFile:
+    """A file that rows are added to as they arrive."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.rows = path, read_rows(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def of_kind(self, kind: str) -> list[Row]:
+        return [row for row in self.rows if row["kind"] == kind]
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        # A line that a kill cut off ends here, so that the new row stands on a line of its own.
+        cut_off = self.path.is_file() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size > 0
+        with self.path.open("a") as file:
+            file.write(("\n" if cut_off else "") + json.dumps(row) + "\n")
+
+
+def run(path: Path, configurations: int, processes: int, data_path: Path | None) -> None:
+    """Train what the file does not hold yet."""
+    loaded = load(data_path)
+    base = resolve_base(loaded.experiment.model.base, loaded.folder)
+    data, held_out = with_states(loaded, base)
+    file = CurveFile(path)
+    if not file.of_kind("header"):
+        file.add(header(loaded, data, held_out))
+    rows = len(data.validation)
+    measured = replace(data, validation=joined(replace(data.validation, groups=None), held_out), test=None)
+    work = (loaded, base, measured, with_folds(data, FOLDS, seed=0))
+    with ProcessPoolExecutor(processes, get_context("spawn"), open_process, work) as pool:
+        known = {row["configuration"] for row in file.of_kind("curve")}
+        wanted = [item for item in enumerate(sample(loaded, configurations)) if item[0] not in known]
+        _collect(file, [pool.submit(curve, number, params, rows) for number, params in wanted], "curves")
+        params_of = {row["configuration"]: row["params"] for row in file.of_kind("curve")}
+        known = {row["configuration"] for row in file.of_kind("folds")}
+        left = {n: epoch for n, epoch in plausible_finalists(file.of_kind("curve"), loaded).items() if n not in known}
+        _collect(file, [pool.submit(folds, n, params_of[n], epoch) for n, epoch in left.items()], "folds")
+
+
+def _collect(file: CurveFile, futures: Sequence[Any], what: str) -> None:
+    for number, future in enumerate(as_completed(futures), 1):
+        file.add(future.result())
+        print(f"{what} {number}/{len(futures)}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configurations", type=int, default=208)
+    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "replay" / "curves.jsonl")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--data", type=Path, help="davidson_hate.jsonl, where it is not in data/")
+    options = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    run(options.output, options.configurations, options.processes, options.data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
