@@ -65,7 +65,8 @@ def run_trials(
             storage_path=str(folder.path / TUNE_FOLDER),
             callbacks=[recorder],
             failure_config=tune.FailureConfig(max_failures=TRIAL_RETRIES),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=1),
+            # Pointers of a line each. With `num_to_keep`, every one would make Tune write down all trials once more.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
             verbose=0,
         ),
     ).fit()

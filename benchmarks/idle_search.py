@@ -1,0 +1,104 @@
+"""Searches whose trials train nothing, for benchmarks of all that happens around training.
+
+Slots, workers, checkpoints, ledger, searcher and scheduler are those of a real search.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from optuna.distributions import FloatDistribution
+
+from analysis.criteria import parse
+from analysis.ledger import Ledger
+from analysis.predictions import LabelSpace, Predictions
+from search.recorder import Recorder
+from search.run_folder import RunFolder
+from search.searcher import Goal, TrialSearcher
+from search.tuning import run_trials
+from trainables.epoch import EpochResult
+from trainables.loop import Start
+from trainables.slot import SlotPlan
+from trainables.worker import Worker
+
+LABELS = LabelSpace(classes=("common", "rare"), minority=("rare",))
+CRITERIA = ("recall[common] >= 0.6",)
+OBJECTIVE = "minority_recall"
+SPACE = ("training.oversampling.ratio", "training.class_weights.strength", "training.loss.gamma")
+
+
+@dataclass(frozen=True)
+class IdleSession:
+    """Stands in for training: loads what training loads, then sleeps, or computes, for so long in each epoch."""
+
+    seconds: float
+    busy: bool = False
+
+    def __call__(self, data: Any, worker: Worker) -> Any:
+        import transformers  # noqa: F401  # every worker of a real search has it
+
+        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
+            for epoch in range(1, config["training"]["epochs"] + 1):
+                (_compute if self.busy else time.sleep)(self.seconds)
+                yield _result(epoch, sum(config["params"]) / len(SPACE) if "params" in config else 0.5)
+
+        return run_trial
+
+
+def _compute(seconds: float) -> None:
+    """Until the process has had so many seconds of a core: a trial that others slow down takes longer, as in life."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        np.ones((64, 64)) @ np.ones((64, 64))
+
+
+def _result(epoch: int, recall: float) -> EpochResult:
+    rows = np.arange(4)
+    return EpochResult(
+        epoch=epoch,
+        metrics={"minority_recall": recall, "recall[common]": 1 - recall / 2, "recall[rare]": recall},
+        confusion=[],
+        predictions=Predictions(rows, rows % 2, rows % 2, probabilities=np.full((4, 2), 0.5)),
+        train_loss=0.0,
+        seconds=0.0,
+        peak_memory_mb=0.0,
+        diverged=False,
+        save=lambda folder: (folder / "state.json").write_text(json.dumps({"epoch": epoch})) and None,
+    )
+
+
+def run_search(folder: Path, session: IdleSession, trials: int, epochs: int, slots: int) -> RunFolder:
+    """A search of three parameters in Ray as it is connected now; everything told stands in the ledger."""
+    run, goal = RunFolder(folder), Goal(tuple(parse(text, LABELS.minority) for text in CRITERIA), OBJECTIVE)
+    folder.mkdir(parents=True)
+    searcher = TrialSearcher(
+        distributions={key: FloatDistribution(0.0, 1.0) for key in SPACE},
+        make_config=lambda params: {
+            "params": [params[key] for key in SPACE],
+            "training": {"epochs": epochs, "early_stopping": None},
+        },
+        goal=goal,
+        trials=trials,
+        seed=0,
+        first=dict.fromkeys(SPACE, 0.0),
+        journal=run.journal,
+    )
+    plan = SlotPlan(
+        work=ray.put((session, None)), labels=LABELS, run_folder=str(folder), criteria=CRITERIA, objective=OBJECTIVE
+    )
+    with Ledger(run.ledger) as ledger:
+        ledger.append(_header(trials))
+        recorder = Recorder(ledger, run, searcher, None, goal, {}, lambda *_: {}, lambda _: None)
+        run_trials(plan, slots, trials, searcher, recorder, run)
+    return run
+
+
+def _header(trials: int) -> dict[str, Any]:
+    asked = {"criteria": list(CRITERIA), "objective": OBJECTIVE, "labels": asdict(LABELS)}
+    named = {"run_id": "idle", "name": "idle", "data_hash": "", "versions": {}, "trials_asked": trials, "seed": 0}
+    return {"kind": "run", **named, **asked}
