@@ -1,14 +1,14 @@
 """Train configurations of one real experiment for all their epochs, once, and keep their curves for `replay.py`.
 
     python benchmarks/prepare_data.py davidson
-    python benchmarks/replay_curves.py [--configurations 208] [--output runs/replay/curves.jsonl]
+    python benchmarks/replay_curves.py [--configurations 200] [--output runs/replay/curves.jsonl]
 
 The experiment is `experiments/davidson_hate.yaml` made small: tweets of which 5.8 % are hate, MiniLM with LoRA on its
 last layer from stored states, no decision rule. The configurations are a Sobol sample of its space. For every epoch the
-file holds the metrics on a validation split of 500 rows, as small as they are in real life, and the confusion matrix on
-held-out rows: as many of each class, since recall is what is to be known exactly; `replay.py` weighs them by how common
-their classes are. Configurations that could be finalists are trained again on three folds of training and validation
-rows with other seeds, up to their best epoch.
+file holds what was predicted for the rows of validation and for others that no training saw: 250 of each class, since
+the recall of the rare one is to be known exactly; `replay_table.py` weighs them by how common their classes are.
+Configurations that could be finalists are trained again on three folds of training and validation rows with other
+seeds, up to their best epoch, and the file holds the confusion matrices of all folds together.
 
 Restartable: what the file holds already is not trained again. Half an hour on 2 cores.
 """
@@ -18,6 +18,7 @@ import json
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
@@ -31,13 +32,12 @@ import numpy as np
 import torch
 import transformers
 from optuna.distributions import distribution_to_json
+from replay_table import Row, best_epochs, read_rows, table_of, text_of
 from scipy.stats import qmc
 from unit_cube import from_unit
 
-from analysis.criteria import parse
-from analysis.metrics import confusion_matrix, evaluate
-from analysis.predictions import IntArray, LabelSpace
-from analysis.ranking import rank_key
+from analysis.metrics import confusion_matrix
+from analysis.predictions import IntArray
 from search.experiment import LoadedExperiment, load_experiment
 from trainables.bases import BaseModel, resolve_base
 from trainables.config import TrialConfig
@@ -70,10 +70,10 @@ OVERRIDES: Mapping[str, Any] = {
     "objective": "minority_recall",
 }
 HELD_OUT_PER_CLASS = 250
-FOLDS, FINALISTS = 3, 40
+FOLDS, FINALISTS = 3, 32
+# By which it is found out what could be a finalist.
+DIVISIONS, BEST_OF_A_DIVISION = 100, 8
 FIRST_SEED = 1
-
-Row = dict[str, Any]
 
 
 class _Process:
@@ -93,12 +93,18 @@ def open_process(loaded: LoadedExperiment, base: BaseModel, data: PreparedData, 
     _Process.pool = ClassifierPool(base, data.task.output_names, data.pad_id)
 
 
-def curve(number: int, params: Mapping[str, Any], validation_rows: int) -> Row:
-    """All epochs of one configuration; the first `validation_rows` of its predictions are those of validation."""
-    labels = _Process.data.task.label_space
+def curve(number: int, params: Mapping[str, Any]) -> Row:
+    """All epochs of one configuration; a diverged one has no predictions."""
     results = _trained(_Process.loaded.trial_tree({**params, "training.seed": FIRST_SEED + number}), _Process.data)
-    epochs = [_epoch(result, labels, validation_rows) for result in results]
-    return {"kind": "curve", "configuration": number, "params": dict(params), "epochs": epochs}
+    return {
+        "kind": "curve",
+        "configuration": number,
+        "params": dict(params),
+        "epochs": [
+            {"predicted": _classes(result), "train_loss": result.train_loss, "seconds": round(result.seconds, 3)}
+            for result in results
+        ],
+    }
 
 
 def folds(number: int, params: Mapping[str, Any], until: int) -> Row:
@@ -118,19 +124,10 @@ def _trained(config: Mapping[str, Any], data: PreparedData) -> Iterator[EpochRes
     return train(trial, chosen, _Process.pool, Worker())
 
 
-def _epoch(result: EpochResult, labels: LabelSpace, validation_rows: int) -> Row:
-    if result.predictions is None:
-        return {"epoch": result.epoch, "metrics": {}, "confusion": None, "held_out": None, "seconds": result.seconds}
-    everything = np.arange(len(result.predictions))
-    validation = result.predictions.take(everything[:validation_rows])
-    held_out = result.predictions.take(everything[validation_rows:])
-    return {
-        "epoch": result.epoch,
-        "metrics": {key: value for key, value in evaluate(validation, labels).items() if math.isfinite(value)},
-        "confusion": confusion_matrix(validation, labels),
-        "held_out": confusion_matrix(held_out, labels),
-        "seconds": round(result.seconds, 3),
-    }
+def _classes(result: EpochResult) -> str:
+    if result.predictions is None or result.predictions.predicted_class is None:
+        return ""
+    return text_of(result.predictions.predicted_class)
 
 
 def load(data_path: Path | None) -> LoadedExperiment:
@@ -182,7 +179,7 @@ def header(loaded: LoadedExperiment, data: PreparedData, held_out: EncodedSplit)
         "epochs": loaded.experiment.training.epochs,
         "labels": asdict(data.task.label_space),
         "class_counts": data.class_counts,
-        "held_out": np.bincount(held_out.classes).tolist(),
+        "true": text_of(np.concatenate([data.validation.classes, held_out.classes])),
         "space": {key: distribution_to_json(entry.distribution()) for key, entry in space.items()},
         "settings": {key: _value_at(settings, key) for key in space},
         "data_hash": data.data_hash,
@@ -195,27 +192,16 @@ def _value_at(tree: Any, key: str) -> Any:
     return tree
 
 
-def plausible_finalists(curves: Sequence[Row], loaded: LoadedExperiment) -> dict[int, int]:
-    """Best epoch by configuration, of those that come first by their validation metrics."""
-    criteria = [parse(text) for text in loaded.experiment.criteria]
-    best: dict[int, tuple[Any, int]] = {}
-    for row in curves:
-        keys = [(rank_key(one["metrics"], criteria), -one["epoch"]) for one in row["epochs"] if one["metrics"]]
-        if keys:
-            best[row["configuration"]] = max(keys)
-    order = sorted(best, key=lambda number: best[number], reverse=True)
-    return {number: -best[number][1] for number in order[:FINALISTS]}
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a file of curves; a last line that was cut off is left out."""
-    rows = []
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
+def plausible_finalists(rows: Sequence[Row]) -> dict[int, int]:
+    """The last epoch that matters by configuration, of those that are most often among the best of a division."""
+    table = table_of(rows)
+    often: Counter[int] = Counter()
+    until: dict[int, int] = {}
+    for seed in range(DIVISIONS):
+        for _, number, epoch in best_epochs(table.divided(seed))[:BEST_OF_A_DIVISION]:
+            often[number] += 1
+            until[number] = max(until.get(number, 0), epoch)
+    return {number: until[number] for number, _ in often.most_common(FINALISTS)}
 
 
 class CurveFile:
@@ -244,16 +230,15 @@ def run(path: Path, configurations: int, processes: int, data_path: Path | None)
     file = CurveFile(path)
     if not file.of_kind("header"):
         file.add(header(loaded, data, held_out))
-    rows = len(data.validation)
     measured = replace(data, validation=joined(replace(data.validation, groups=None), held_out), test=None)
     work = (loaded, base, measured, with_folds(data, FOLDS, seed=0))
     with ProcessPoolExecutor(processes, get_context("spawn"), open_process, work) as pool:
         known = {row["configuration"] for row in file.of_kind("curve")}
         wanted = [item for item in enumerate(sample(loaded, configurations)) if item[0] not in known]
-        _collect(file, [pool.submit(curve, number, params, rows) for number, params in wanted], "curves")
+        _collect(file, [pool.submit(curve, number, params) for number, params in wanted], "curves")
         params_of = {row["configuration"]: row["params"] for row in file.of_kind("curve")}
         known = {row["configuration"] for row in file.of_kind("folds")}
-        left = {n: epoch for n, epoch in plausible_finalists(file.of_kind("curve"), loaded).items() if n not in known}
+        left = {n: epoch for n, epoch in plausible_finalists(file.rows).items() if n not in known}
         _collect(file, [pool.submit(folds, n, params_of[n], epoch) for n, epoch in left.items()], "folds")
 
 
@@ -265,7 +250,7 @@ def _collect(file: CurveFile, futures: Sequence[Any], what: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--configurations", type=int, default=208)
+    parser.add_argument("--configurations", type=int, default=200)
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "replay" / "curves.jsonl")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--data", type=Path, help="davidson_hate.jsonl, where it is not in data/")
