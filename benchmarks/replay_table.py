@@ -53,6 +53,10 @@ class Table:
     population: tuple[int, ...]
     configurations: tuple[Configuration, ...]
 
+    def point(self, params: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Parameters as a point of the unit cube."""
+        return np.array([to_unit(distribution, params[key]) for key, distribution in self.space.items()])
+
     def divided(self, seed: int) -> "Division":
         """The rows as one seed divides them."""
         generator = np.random.default_rng([seed, 7])
@@ -161,7 +165,7 @@ def _digits(text: str) -> Classes:
 
 def unit_points(table: Table) -> NDArray[np.float64]:
     """The configurations in the unit cube [configurations, parameters]."""
-    return np.array([[to_unit(table.space[key], c.params[key]) for key in table.space] for c in table.configurations])
+    return np.array([table.point(configuration.params) for configuration in table.configurations])
 
 
 def best_epochs(division: Division) -> list[tuple[Any, int, int]]:
