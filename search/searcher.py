@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from analysis.criteria import Criterion
+from analysis.margins import constraints
 from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
 from search.space import contains
@@ -163,7 +164,9 @@ class TrialSearcher(Searcher):
         return score(row.metrics, (), self._goal.objective)
 
     def _violations(self, row: EpochRow) -> list[tuple[str, float]]:
-        return [(criterion.text, criterion.judge(row.metrics).violation) for criterion in self._goal.criteria]
+        """By criterion what is lacking, in margins of chance (`analysis.margins`): at most 0 is feasible to Optuna."""
+        criteria = self._goal.criteria
+        return list(zip((criterion.text for criterion in criteria), constraints(criteria, row), strict=True))
 
 
 def _journal_storage(path: Path) -> JournalStorage:

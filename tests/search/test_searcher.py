@@ -5,6 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
+from scipy.stats import beta
 
 from analysis.criteria import parse
 from analysis.run import EndRow, EpochRow, TrialRecord
@@ -21,6 +22,7 @@ GOAL = Goal((parse("recall[common] >= 0.85"), parse("mae[maturity] <= 2.0")), "m
 
 def epoch_row(trial, epoch, rare=0.5, common=0.9, mae=1.0, score=None, checkpoint="checkpoints/slot/x"):
     metrics = {"minority_recall": rare, "recall[common]": common, "mae[maturity]": mae, "macro_f1": 0.5}
+    metrics |= {"support[common]": 100.0, "support[rare]": 10.0, "rmse[maturity]": math.hypot(mae, mae)}
     score = rare if score is None else score
     return EpochRow(trial, epoch, metrics, None, 0.1, 1.0, 0.0, checkpoint, None, score, 0.0)
 
@@ -95,10 +97,11 @@ def test_it_is_finished_after_as_many_trials_as_were_asked_for():
 def test_criteria_reach_optuna_as_constraints_by_the_epoch_that_counts():
     subject = searcher()
     # Epoch 2 meets one criterion more than epoch 1, so it counts: recall 0.85 − 0.80 short, MAE (3 − 2) / 2 over
-    # in epoch 1; 0.05 short and 1.0 − 2.0 met in epoch 2.
+    # in epoch 1; 0.05 short and 1.0 − 2.0 met in epoch 2. The unit is half the exact interval of 85 out of 100.
     run(subject, ["a"], [([{"common": 0.80, "mae": 3.0, "rare": 0.9}, {"common": 0.80, "rare": 0.2}], "completed")])
     (trial,) = subject.study.trials
-    assert trial.constraints == pytest.approx({"recall[common] >= 0.85": 0.05, "mae[maturity] <= 2.0": 0.0})
+    unit = (beta.ppf(0.95, 86, 15) - beta.ppf(0.05, 85, 16)) / 2
+    assert trial.constraints == pytest.approx({"recall[common] >= 0.85": 0.05 / unit, "mae[maturity] <= 2.0": 0.0})
     assert trial.value == pytest.approx(0.2)
 
 
