@@ -40,8 +40,8 @@ THIRD_PARTY = {
     "search": TRAINABLES | ANALYSIS | {"click", "optuna", "ray", "rich"},
 }
 
-# The one module of `trainables` that wraps the loop for Ray.
-EXTRA = {"trainables/slot.py": {"ray"}}
+# The one module of `trainables` that wraps the loop for Ray, and the one that knows Word.
+EXTRA = {"trainables/slot.py": {"ray"}, "analysis/report/word/layout.py": {"docx"}}
 
 
 def resolve(name: str, level: int, package: list[str]) -> str:

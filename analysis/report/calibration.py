@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.intervals import LEVEL, Interval, exact
-from analysis.predictions import BoolArray, FloatArray
+from analysis.predictions import BoolArray, FloatArray, Predictions
 
 BINS = 10
 
@@ -51,6 +51,19 @@ def calibration(probability: FloatArray, truth: BoolArray, level: float = LEVEL)
     bins = tuple(_bin(probability[which == one], truth[which == one], level) for one in np.unique(which))
     gap = sum(abs(one.mean_probability - one.share) * one.rows for one in bins) / len(probability)
     return Calibration(bins, float(((probability - truth) ** 2).mean()), float(gap))
+
+
+def of_class(predictions: Predictions, index: int, level: float = LEVEL) -> Calibration:
+    """Calibration of one class.
+
+    Raises:
+        ValueError: predictions without probabilities or without rows.
+    """
+    if predictions.probabilities is None:
+        raise ValueError("calibration needs probabilities, got none")
+    labels, classes = predictions.true_labels, predictions.true_class
+    truth = np.asarray(classes == index) if labels is None else labels[:, index]
+    return calibration(predictions.probabilities[:, index], truth, level)
 
 
 def _bin(probability: FloatArray, truth: BoolArray, level: float) -> Bin:

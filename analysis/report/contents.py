@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.criteria import Criterion
+from analysis.criteria import EVERY, Criterion, split_key
 from analysis.errors import RunError
 from analysis.evaluation import Evaluation, evaluated
 from analysis.evidence import Evidence
@@ -61,6 +61,16 @@ class Report:
     def intervals(self) -> Mapping[str, Interval]:
         """Intervals by the key of a metric; without predictions only those that the confusion matrix gives."""
         return self.evaluation.intervals if self.evaluation else _counted(self)
+
+    @property
+    def rarest(self) -> list[str]:
+        """The minority classes, the rarest first."""
+        return sorted(self.labels.minority, key=lambda name: self.metrics.get(f"support[{name}]", 0.0))
+
+    def limit(self, key: str) -> Criterion | None:
+        """The criterion about one class or dimension by the key of its metric, or else the one about each of them."""
+        by_key = {f"{one.metric}[{one.selector}]": one for one in self.criteria if one.selector and not one.part}
+        return by_key.get(key, by_key.get(f"{split_key(key)[0]}[{EVERY}]"))
 
 
 def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report:

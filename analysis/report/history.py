@@ -13,6 +13,8 @@ from analysis.standings import Standing
 from analysis.strict_json import dumps
 
 HISTORY_NAME, METADATA_NAME = "training_history.json", "training_metadata.json"
+# Left out where the ledger has nothing of the kind.
+_OPTIONAL = frozenset({"train_mae", "train"})
 _HEADER_KEYS = (
     "run_id",
     "name",
@@ -45,18 +47,24 @@ def write_history(folder: Path, report: Report) -> None:
 def _epoch(row: EpochRow) -> dict[str, Any]:
     """gap: how much the validation loss exceeds the training loss, as a share of the latter."""
     gap = row.validation_loss / row.train_loss - 1 if row.train_loss else math.nan
-    return {
+    told = {
         "epoch": row.epoch,
         "train_loss": row.train_loss,
         "validation_loss": row.validation_loss,
         "gap": gap,
-        "validation_mae": {
-            name: value for key, value in row.metrics.items() if (name := _dimension(key)) and math.isfinite(value)
-        },
+        "train_mae": _mae(row.train_metrics),
+        "validation_mae": _mae(row.metrics),
+        "train": row.train_metrics,
         "validation": row.metrics,
         "seconds": row.seconds,
         "peak_memory_mb": row.peak_memory_mb,
     }
+    return {key: value for key, value in told.items() if value or key not in _OPTIONAL}
+
+
+def _mae(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The mean absolute error by dimension."""
+    return {name: value for key, value in metrics.items() if (name := _dimension(key)) and math.isfinite(value)}
 
 
 def _dimension(key: str) -> str | None:

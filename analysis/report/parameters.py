@@ -14,11 +14,12 @@ from scipy.stats import norm, spearmanr
 
 from analysis.intervals import LEVEL, Interval
 from analysis.predictions import FloatArray
-from analysis.report.parameter_axis import Value, names_of, numbers_of, values_of
+from analysis.report.parameter_values import Value, names_of, numbers_of, values_of
 from analysis.standings import Standing
 
 # Trials that it takes to say anything at all, and to grow a forest.
 FEWEST, FOR_FOREST = 8, 40
+_BINS, _PER_BIN = 5, 4
 _FOLDS, _TREES, _SHUFFLES = 5, 60, 5
 _REMEDIES = ("oversampling", "weighted_sampling", "class_weights", "loss", "decision_rule", "augmentation")
 
@@ -80,6 +81,21 @@ def spearman(first: FloatArray, second: FloatArray, level: float = LEVEL) -> tup
     centre = math.atanh(max(-1 + 1e-9, min(1 - 1e-9, correlation)))
     reach = norm.ppf((1 + level) / 2) * math.sqrt((1 + correlation**2 / 2) / (len(first) - 3))
     return correlation, Interval(math.tanh(centre - reach), math.tanh(centre + reach))
+
+
+def medians(points: Sequence[tuple[float, float]], *, by_place: bool) -> list[tuple[float, float]]:
+    """Median place and outcome of at most `_BINS` groups of neighbours of about equal size, or of each place."""
+    if not points:
+        return []
+    places, outcomes = np.array(points).T
+    distinct = np.unique(places)
+    if by_place or len(distinct) <= _BINS:
+        return [(float(place), float(np.median(outcomes[places == place]))) for place in distinct]
+    count = min(_BINS, len(places) // _PER_BIN)
+    if count < 2:
+        return []
+    groups = np.array_split(np.argsort(places, kind="stable"), count)
+    return [(float(np.median(places[group])), float(np.median(outcomes[group]))) for group in groups]
 
 
 def _effect(path: str, values: tuple[Value, ...], outcome: FloatArray, importance: float, level: float) -> Effect:

@@ -9,6 +9,7 @@ from rich.console import Console
 from search.commands.options import CRITERIA, JSON, RUN, meaning_options
 
 if TYPE_CHECKING:
+    from analysis.report import Form
     from analysis.standings import RankBy
 
 
@@ -129,23 +130,41 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="HTML file to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write, or folder for figures."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "docx", "png"]),
+    help="A web page, a Word document or a folder of figures; by default as the ending of --output says.",
+)
 @click.option("--texts", is_flag=True, help="Show the texts of the rare rows, whatever they contain.")
 @click.option("--history", is_flag=True, help="Write training_history.json and training_metadata.json beside it.")
 @CRITERIA
 @meaning_options
 def report(
-    target: str, output: Path, texts: bool, history: bool, criteria: tuple[str, ...], level: float, **options: Any
+    target: str,
+    output: Path,
+    form: "Form | None",
+    texts: bool,
+    history: bool,
+    criteria: tuple[str, ...],
+    level: float,
+    **options: Any,
 ) -> None:
-    """Show TARGET as one HTML file: RUN with its winner, or predictions as `evaluate` takes them."""
-    from analysis.report import write_history, write_report
+    """Show TARGET as a web page, a Word document or figures: RUN with its winner, or what `evaluate` takes."""
+    from analysis.report import form_of, write_history, write_report
     from search.evaluate import meaning
     from search.report import gathered
 
+    form = form_of(output, form)
     found = gathered(target, criteria, meaning(**options), level, texts=texts)
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
-    write_report(output, found)
+    for reason in write_report(output, found, form):
+        click.echo(f"left out: {reason}", err=True)
     if history:
-        write_history(output.parent, found)
-    click.echo(f"wrote {output}; open it in a browser")
+        write_history(output if form == "png" else output.parent, found)
+    hint = {"html": "; open it in a browser", "docx": "", "png": ", a folder of figures"}[form]
+    click.echo(f"wrote {output}{hint}")

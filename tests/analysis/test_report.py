@@ -21,9 +21,9 @@ from analysis.predictions_file import write_predictions
 from analysis.report import of_predictions, of_run, page, write_history, write_report
 from analysis.report.calibration import calibration
 from analysis.report.history import HISTORY_NAME, METADATA_NAME
+from analysis.report.html.rows_section import rare_rows
+from analysis.report.html.scale import Scale, around
 from analysis.report.parameters import effects, spearman
-from analysis.report.rows_section import rare_rows
-from analysis.report.scale import Scale, around
 from analysis.standings import standings
 
 VOID = {"br", "col", "input", "meta"}
@@ -338,6 +338,19 @@ def test_history_has_every_epoch_and_dimension(twelve_trials: Path, tmp_path: Pa
     assert last["validation_mae"] == {name: row.metrics[f"mae[{name}]"] for name in tiers.dimensions}
     metadata = json.loads((tmp_path / "out" / METADATA_NAME).read_text())
     assert (metadata["trial"], metadata["params"]) == (record.trial, record.params)
+
+
+def test_history_has_the_training_rows_where_the_ledger_has_them(write_ledger, rows, tmp_path: Path) -> None:
+    training = {"mae": 0.4, "mae[evidence]": 0.3, "mae[evidence]@source=a": 0.1, "minority_recall": 0.9}
+    metrics = {"mae": 0.6, "mae[evidence]": 0.5}
+    epochs = [rows.epoch("t00", 1, metrics, train_metrics=training), rows.epoch("t00", 2, metrics)]
+    write_history(tmp_path, of_run(read_ledger(write_ledger(rows.run(), rows.trial("t00"), *epochs, rows.end("t00")))))
+    first, second = json.loads((tmp_path / HISTORY_NAME).read_text())["epochs"]
+    assert first["train"] == training
+    assert first["train_mae"] == {"evidence": 0.3}
+    assert first["validation_mae"] == {"evidence": 0.5}
+    assert "train" not in second
+    assert "train_mae" not in second
 
 
 def test_history_needs_a_run(tmp_path: Path) -> None:

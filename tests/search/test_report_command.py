@@ -5,6 +5,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+import docx
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -130,3 +131,30 @@ def test_scores_of_somebody_else(tmp_path: Path) -> None:
     for title in ("Error per dimension", "Predicted against true score", "Rare rows one by one"):
         assert f">{title}</h2>" in text
     assert "decided by x" in text
+
+
+def test_ending_of_the_file_tells_the_format(letters: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report.docx"
+    assert run("report", letters, "-o", output).output == f"wrote {output}\n"
+    (headline,) = [one.text for one in docx.Document(str(output)).paragraphs if one.style.name == "Verdict"]
+    assert "may meet its one criterion, but the rows do not decide it: 1 undecided." in headline
+
+
+def test_folder_takes_the_figures_and_the_history(letters: Path, tmp_path: Path) -> None:
+    result = run("report", letters, "-o", tmp_path / "figures", "--history")
+    assert f"wrote {tmp_path / 'figures'}, a folder of figures\n" in result.output
+    assert "left out: mae_per_dimension.png: the task has no scores\n" in result.stderr
+    assert "left out: recall_by_epoch.png: there is one epoch only\n" in result.stderr
+    written = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"loss_curves.png", "confusion_matrix.png", "training_history.json", "training_metadata.json"} <= written
+    assert "recall_by_epoch.png" not in written
+
+
+def test_format_that_is_asked_for_wins_over_an_ending_that_says_nothing(letters: Path, tmp_path: Path) -> None:
+    run("report", letters, "-o", tmp_path / "page", "--format", "html")
+    assert (tmp_path / "page").read_text().startswith("<!doctype html>")
+
+
+def test_contradicting_format_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must not contradict --format docx, got '.*report\.html'"):
+        run("report", tmp_path / "nothing", "-o", tmp_path / "report.html", "--format", "docx")

@@ -2,13 +2,11 @@
 
 import math
 
-from analysis.criteria import EVERY, Criterion
-from analysis.report.classes_section import thresholds
 from analysis.report.contents import Report
-from analysis.report.scale import Scale
-from analysis.report.section import Section
-from analysis.report.strip import amount_scale, strip
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.scale import Scale
+from analysis.report.html.section import Section
+from analysis.report.html.strip import amount_scale, strip
+from analysis.report.html.table import Cell, Heading, table, words
 from analysis.wording import interval_text, value_text
 
 
@@ -34,13 +32,7 @@ def _scale(report: Report) -> Scale:
     keys = [f"mae[{name}]" for name in report.labels.dimensions]
     values = [report.metrics.get(key, math.nan) for key in keys]
     upper = [report.intervals[key].high for key in keys if key in report.intervals]
-    return amount_scale([*values, *upper, *(limit.threshold for key in keys if (limit := _limit(report, key)))])
-
-
-def _limit(report: Report, key: str) -> Criterion | None:
-    """The criterion about this dimension, or about all."""
-    limits = thresholds(report)
-    return limits.get(key, limits.get(f"mae[{EVERY}]"))
+    return amount_scale([*values, *upper, *(limit.threshold for key in keys if (limit := report.limit(key)))])
 
 
 def _row(report: Report, name: str, scale: Scale) -> list[Cell | str]:
@@ -50,6 +42,6 @@ def _row(report: Report, name: str, scale: Scale) -> list[Cell | str]:
         name,
         value_text(key, value),
         interval_text(key, interval) if interval else "–",
-        Cell(strip(scale, value, interval, _limit(report, key)), class_="picture"),
+        Cell(strip(scale, value, interval, report.limit(key)), class_="picture"),
         value_text("rmse", report.metrics.get(f"rmse[{name}]", math.nan)),
     ]

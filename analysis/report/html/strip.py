@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from analysis.criteria import Criterion
 from analysis.intervals import Interval
-from analysis.report.markup import Child, Markup, compact, element
-from analysis.report.scale import Scale
+from analysis.report.html.markup import Child, Markup, compact, element
+from analysis.report.html.scale import Scale
 
 _MIDDLE, _HEIGHT = 8, 16
 # A line with marks at both ends and in the middle.

@@ -1,22 +1,19 @@
 """Predicted against true overall score, by tier."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from analysis.predictions import FloatArray, IntArray
 from analysis.report.contents import Report
-from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
-from analysis.report.markup import Child, Markup, element
-from analysis.report.scale import Scale, around
-from analysis.report.section import Section, counted
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.scale import Scale, around
+from analysis.report.html.section import Section
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.scores import Scores, scores_of, shifts, thinned
+from analysis.report.sentences import counted
 from analysis.table import cut, short_names
 
-# Dots of the common tiers are thinned out above this.
-_DOTS = 2500
-# With no more different true scores than this, rows are moved aside by up to so much.
-_FEW_SCORES, _SIDEWAYS = 30, 5.0
+# Rows of the same true score are moved aside by up to so much.
+_SIDEWAYS = 5.0
 _TICK_LETTERS = 40
 # Signs of the tiers, and how they are drawn as relative moves from the centre.
 _SIGNS = {
@@ -29,36 +26,19 @@ _SIGNS = {
 }
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """True and predicted overall scores [n], and the index of the true tier [n]."""
-
-    true: FloatArray
-    predicted: FloatArray
-    tiers: IntArray
-    names: tuple[str, ...]
-
-
 def tiers_section(report: Report) -> Section | None:
     """A dot for each row, the range of predictions and figures for each tier."""
-    scores = _scores(report)
+    scores = scores_of(report)
     if scores is None:
         return None
     panels = element("div", _scatter(scores), _ranges(scores), class_="panels")
     return Section("Predicted against true score", (panels, _by_tier(scores)))
 
 
-def _scores(report: Report) -> _Scores | None:
-    found = report.predictions
-    if found is None or found.true_overall is None or found.predicted_overall is None or found.true_class is None:
-        return None
-    return _Scores(found.true_overall, found.predicted_overall, found.true_class, report.labels.classes)
-
-
-def _scatter(scores: _Scores) -> Markup:
+def _scatter(scores: Scores) -> Markup:
     both = np.concatenate([scores.true, scores.predicted])
     x, y = around(both, LEFT, RIGHT), around(both, BOTTOM, TOP)
-    kept, aside = _thinned(scores.tiers), _aside(scores.true)
+    kept, aside = thinned(scores.tiers), _SIDEWAYS * shifts(scores.true)
     marks: list[Child] = [line(x(x.low), y(x.low), x(x.high), y(x.high), "ideal")]
     for index, shape in enumerate(_of_tiers(list(_SIGNS.values()), scores)):
         rows = kept[scores.tiers[kept] == index].tolist()
@@ -84,7 +64,7 @@ def _caption(left_out: int, spread: bool) -> str:
     return " ".join(parts)
 
 
-def _legend(scores: _Scores) -> Markup:
+def _legend(scores: Scores) -> Markup:
     items = [
         element("li", element("span", sign, class_=f"sign {_colour(index)}", aria_hidden="true"), f" {name}")
         for index, (sign, name) in enumerate(zip(_of_tiers(list(_SIGNS), scores), scores.names, strict=True))
@@ -92,7 +72,7 @@ def _legend(scores: _Scores) -> Markup:
     return element("ul", items, class_="legend")
 
 
-def _of_tiers(signs: list[str], scores: _Scores) -> list[str]:
+def _of_tiers(signs: list[str], scores: Scores) -> list[str]:
     """One for each tier, again from the front where there are more tiers than signs."""
     return [signs[index % len(signs)] for index in range(len(scores.names))]
 
@@ -101,27 +81,7 @@ def _colour(index: int) -> str:
     return f"t{min(index, len(_SIGNS) - 1)}"
 
 
-def _aside(true: FloatArray) -> FloatArray:
-    """Shifts [n] that part rows of the same true score, where there are few different ones."""
-    if len(np.unique(true)) > _FEW_SCORES:
-        return np.zeros(len(true))
-    return np.random.default_rng(0).uniform(-_SIDEWAYS, _SIDEWAYS, len(true))
-
-
-def _thinned(tiers: IntArray) -> IntArray:
-    """Rows [m] to draw, ascending: all of the small tiers, and of the large ones as many as there is room for."""
-    generator = np.random.default_rng(0)
-    present, counts = np.unique(tiers, return_counts=True)
-    room, parts = _DOTS, []
-    for place, index in enumerate(np.argsort(counts, kind="stable")):
-        rows = np.flatnonzero(tiers == present[index])
-        part = generator.permutation(rows)[: room // (len(present) - place)]
-        room -= len(part)
-        parts.append(part)
-    return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
-
-
-def _ranges(scores: _Scores) -> Markup:
+def _ranges(scores: Scores) -> Markup:
     """Predicted scores of each tier: 5 to 95 %, the middle half, the median."""
     x, y = Scale(-0.5, len(scores.names) - 0.5, LEFT, RIGHT), around(scores.predicted, BOTTOM, TOP)
     marks: list[Child] = []
@@ -138,12 +98,12 @@ def _ranges(scores: _Scores) -> Markup:
     return figure(drawn, "Dot: median; thick line: middle half of the rows; thin line: 5 to 95 %.")
 
 
-def _tier_axis(scale: Scale, scores: _Scores) -> Axis:
+def _tier_axis(scale: Scale, scores: Scores) -> Axis:
     short = [cut(name, max(5, _TICK_LETTERS // len(scores.names))) for name in short_names(scores.names, "_- ")]
     return Axis(scale, "true tier", lambda place: short[round(place)], ticks=range(len(short)))
 
 
-def _by_tier(scores: _Scores) -> Markup:
+def _by_tier(scores: Scores) -> Markup:
     headings = [
         words("true tier"),
         Heading("rows"),
@@ -156,7 +116,7 @@ def _by_tier(scores: _Scores) -> Markup:
     return table("Overall score by true tier", headings, [_tier(scores, index) for index in range(len(scores.names))])
 
 
-def _tier(scores: _Scores, index: int) -> list[Cell | Child]:
+def _tier(scores: Scores, index: int) -> list[Cell | Child]:
     own = scores.tiers == index
     true, predicted = scores.true[own], scores.predicted[own]
     if not len(true):

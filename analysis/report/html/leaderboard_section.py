@@ -8,10 +8,11 @@ from analysis.bands import band_of
 from analysis.criteria import split_key
 from analysis.predictions import LabelSpace
 from analysis.report.contents import Report
-from analysis.report.markup import Attribute, Markup, element
-from analysis.report.section import Section, counted
-from analysis.report.table import Cell, Heading, table, words
-from analysis.standings import Standing, cost_name, pareto_set
+from analysis.report.html.markup import Attribute, Markup, element
+from analysis.report.html.section import Section
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.sentences import counted, order
+from analysis.standings import Standing, pareto_set
 from analysis.table import short_names
 from analysis.winner_text import plain
 from analysis.wording import distance_text, duration_text, value_text
@@ -43,22 +44,12 @@ def leaderboard_section(report: Report) -> Section | None:
         row_attributes=[_attributes(one, report) for one in shown],
         head=1,
     )
-    return Section("Leaderboard", (element("p", _order(report)), _controls(len(shown)), board))
+    return Section("Leaderboard", (element("p", order(report, SHOWN)), _controls(len(shown)), board))
 
 
 def meets_all(standing: Standing) -> bool:
     """Whether every criterion is met as measured."""
     return bool(standing.criteria) and standing.best is not None and standing.met == len(standing.criteria)
-
-
-def _order(report: Report) -> str:
-    left_out = f" The first {SHOWN} of {len(report.ranked):,} trials." if len(report.ranked) > SHOWN else ""
-    cost = {"MAE": "MAE", "violation": "violation of the criteria"}[cost_name(report.ranked)]
-    return (
-        "Ordered by criteria met, then by how far the others are missed, then by the objective. Criteria count as "
-        "measured, recall is that of validation. Pareto: no trial has both more minority recall and less "
-        f"{cost}.{left_out}"
-    )
 
 
 def _controls(rows: int) -> Markup:

@@ -4,20 +4,20 @@ import math
 
 import numpy as np
 
-from analysis.criteria import Criterion, split_key
+from analysis.criteria import split_key
 from analysis.predictions import IntArray
+from analysis.report.confusions import largest
 from analysis.report.contents import Report
-from analysis.report.markup import Child, Markup, element
-from analysis.report.section import Section, counted, note
-from analysis.report.strip import share_scale, strip
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.section import Section, note
+from analysis.report.html.strip import share_scale, strip
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.sentences import counted, minority
 from analysis.wording import interval_text, value_text
 
 _BY_CLASS = {"precision": "precision", "f1": "F1"}
-# Of a larger matrix the largest confusions are listed as well, the first ones.
-_READABLE, _LISTED = 12, 15
-# More minority classes than these are counted instead of named.
-_NAMED = 8
+# Of a larger matrix the largest confusions are listed as well.
+_READABLE = 12
 _ABOUT = "Rows are the true class, columns the predicted one; shading is the share of the row"
 
 
@@ -39,18 +39,11 @@ def classes_section(report: Report) -> Section | None:
     return Section(
         "Recall per class",
         (
-            element("p", f"{_minority(report)} {shaded}"),
+            element("p", f"{minority(report)} {shaded}"),
             table("Recall, precision and F1 of each class", headings, rows),
             _balance(report),
         ),
     )
-
-
-def _minority(report: Report) -> str:
-    names = report.labels.minority
-    if len(names) > _NAMED:
-        return f"{len(names)} of {len(report.labels.classes)} classes are minority classes, and marked."
-    return f"Minority classes: {', '.join(names) or 'none'}."
 
 
 def confusion_section(report: Report) -> Section | None:
@@ -64,16 +57,11 @@ def confusion_section(report: Report) -> Section | None:
     return Section("Confusion matrix", (_matrix(report, counts), largest))
 
 
-def thresholds(report: Report) -> dict[str, Criterion]:
-    """The criteria about one class or dimension, by the key of the metric."""
-    return {f"{one.metric}[{one.selector}]": one for one in report.criteria if one.selector and not one.part}
-
-
 def _class_row(report: Report, name: str) -> list[Cell | Child]:
     key = f"recall[{name}]"
     value, interval = report.metrics.get(key, math.nan), report.intervals.get(key)
     support = report.metrics.get(f"support[{name}]", math.nan)
-    picture = strip(share_scale(), value, interval if support else None, thresholds(report).get(key))
+    picture = strip(share_scale(), value, interval if support else None, report.limit(key))
     rare = element("small", "minority", class_="beside") if name in report.labels.minority else None
     return [
         [name, rare],
@@ -124,13 +112,7 @@ def _shaded(count: int, share: float, right: bool) -> Cell:
 
 def _largest(report: Report, counts: IntArray) -> Child:
     names = report.labels.classes
-    wrong = counts * (1 - np.eye(len(names), dtype=np.int64))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_LISTED]
-    rows: list[list[Cell | Child]] = [
-        [f"{wrong[true, one]:,}", names[true], names[one]]
-        for true, one in zip(*np.unravel_index(order, wrong.shape), strict=True)
-        if wrong[true, one]
-    ]
+    rows: list[list[Cell | Child]] = [[f"{rows:,}", names[true], names[one]] for rows, true, one in largest(counts)]
     headings = [Heading("rows"), words("true"), words("predicted as")]
     return table("The largest confusions", headings, rows) if rows else None
 

@@ -1,18 +1,13 @@
-"""A parameter's values as an axis: numbers evenly or by their logarithm, names each at a place of its own."""
+"""A parameter's values over the trials: numbers or names, how they are spread, how they read."""
 
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from analysis.report.drawing import Axis
-from analysis.report.scale import Scale, around
-from analysis.table import cut
-
 Value = str | float | None
 
 # A scale is logarithmic from this ratio of its ends on.
 _LOG_RATIO = 20
-_NAME = 12
 
 
 def values_of(raw: Sequence[Any]) -> tuple[Value, ...]:
@@ -37,35 +32,11 @@ def names_of(values: Sequence[Value]) -> list[str]:
     return sorted({value for value in values if isinstance(value, str)})
 
 
-def axis_of(values: Sequence[Value], name: str, start: float, end: float) -> Axis:
-    """The axis that holds all values."""
-    if names := names_of(values):
-        scale = Scale(-0.5, len(names) - 0.5, start, end)
-        return Axis(scale, name, lambda place: cut(names[round(place)], _NAME), ticks=range(len(names)))
-    numbers = numbers_of(values)
-    distinct = sorted(set(numbers))
-    return Axis(
-        around(numbers, start, end, log=_logarithmic(numbers)),
-        name,
-        number_text,
-        ticks=distinct if len(distinct) <= 4 else None,
-    )
-
-
-def _logarithmic(numbers: Sequence[float]) -> bool:
+def logarithmic(numbers: Sequence[float]) -> bool:
     """Whether numbers span so much, and lie so much at the low end, that only their logarithm spreads them."""
     if min(numbers, default=0) <= 0 or max(numbers) / min(numbers) < _LOG_RATIO:
         return False
     return median(numbers) < (min(numbers) + max(numbers)) / 4
-
-
-def places_of(values: Sequence[Value], axis: Axis) -> list[float | None]:
-    """Where the values lie on their axis."""
-    names = names_of(values)
-    return [
-        None if value is None else axis.scale(float(names.index(value)) if isinstance(value, str) else value)
-        for value in values
-    ]
 
 
 def number_text(value: float) -> str:

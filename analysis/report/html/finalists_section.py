@@ -2,10 +2,10 @@
 
 from analysis.finalists import Finalist
 from analysis.report.contents import Report
-from analysis.report.markup import Child, element
-from analysis.report.section import Section
-from analysis.report.strip import amount_scale, share_scale, strip
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.markup import Child, element
+from analysis.report.html.section import Section
+from analysis.report.html.strip import amount_scale, share_scale, strip
+from analysis.report.html.table import Cell, Heading, table, words
 from analysis.run import Run
 from analysis.wording import interval_text, is_share, value_text
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Predictions
 from analysis.report.contents import Report
-from analysis.report.markup import Child, element
-from analysis.report.section import Section, counted, note
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.markup import Child, element
+from analysis.report.html.section import Section, note
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.sentences import counted
 
 # Rows that are listed of a class, and classes, the rarest first.
 _ROWS, _CLASSES, _TEXT = 100, 12, 800

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.report.markup import Child, Markup, element, slug
+from analysis.report.html.markup import Child, Markup, element, slug
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,3 @@ class Section:
 def note(*content: Child) -> Markup:
     """A paragraph that says how far something is to be trusted."""
     return element("p", *content, class_="note")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "trial"), counted(2479, "row")
-    ('1 trial', '2,479 rows')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

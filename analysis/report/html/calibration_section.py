@@ -1,15 +1,12 @@
 """Calibration of the rare classes, for tasks with probabilities."""
 
-import numpy as np
-
-from analysis.predictions import Predictions
-from analysis.report.calibration import Calibration, calibration
+from analysis.report.calibration import Calibration, of_class
 from analysis.report.contents import Report
-from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
-from analysis.report.markup import Markup, element
-from analysis.report.scale import Scale
-from analysis.report.section import Section, note
-from analysis.report.table import Heading, table, words
+from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
+from analysis.report.html.markup import Markup, element
+from analysis.report.html.scale import Scale
+from analysis.report.html.section import Section, note
+from analysis.report.html.table import Heading, table, words
 from analysis.wording import value_text
 
 _PANELS = 6
@@ -20,8 +17,8 @@ def calibration_section(report: Report) -> Section | None:
     predictions = report.predictions
     if predictions is None or predictions.probabilities is None or not len(predictions):
         return None
-    found = {name: _of_class(predictions, index, report.level) for index, name in enumerate(report.labels.classes)}
-    rarest = sorted(report.labels.minority, key=lambda name: report.metrics.get(f"support[{name}]", 0.0))
+    found = {name: of_class(predictions, index, report.level) for index, name in enumerate(report.labels.classes)}
+    rarest = report.rarest
     panels = [_panel(f"calibration-{number}", name, found[name]) for number, name in enumerate(rarest[:_PANELS])]
     about = (
         "Of the rows that are given a class with a probability of about x, the share that is of it. Dots on the line "
@@ -41,14 +38,6 @@ def calibration_section(report: Report) -> Section | None:
             note(remedies),
         ),
     )
-
-
-def _of_class(predictions: Predictions, index: int, level: float) -> Calibration:
-    if predictions.probabilities is None:
-        raise ValueError("calibration needs probabilities, got none")
-    labels, classes = predictions.true_labels, predictions.true_class
-    truth = np.asarray(classes == index) if labels is None else labels[:, index]
-    return calibration(predictions.probabilities[:, index], truth, level)
 
 
 def _panel(id_: str, name: str, found: Calibration) -> Markup:

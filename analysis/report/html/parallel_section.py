@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.report.contents import Report
-from analysis.report.drawing import Axis, figure, image, line, percent, polyline, text
-from analysis.report.leaderboard_section import SHOWN, meets_all
-from analysis.report.markup import Child, Markup, element
-from analysis.report.parameter_axis import axis_of, places_of, values_of
+from analysis.report.html.drawing import Axis, figure, image, line, percent, polyline, text
+from analysis.report.html.leaderboard_section import SHOWN, meets_all
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.parameter_axis import axis_of, places_of
+from analysis.report.html.scale import around
+from analysis.report.html.section import Section
+from analysis.report.html.table import scrolling
+from analysis.report.parameter_values import values_of
 from analysis.report.parameters import Effects
-from analysis.report.scale import around
-from analysis.report.section import Section, counted
-from analysis.report.table import scrolling
+from analysis.report.sentences import counted
 from analysis.standings import Standing
 from analysis.table import cut, short_names
 

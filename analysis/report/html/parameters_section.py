@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.report.contents import Report
-from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent, polyline
-from analysis.report.markup import Child, Markup, element
-from analysis.report.parameter_axis import axis_of, names_of, places_of
-from analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects
-from analysis.report.scale import Scale
-from analysis.report.section import Section, note
-from analysis.report.strip import strip
-from analysis.report.table import Cell, Heading, table, words
+from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent, polyline
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.parameter_axis import axis_of, places_of
+from analysis.report.html.scale import Scale
+from analysis.report.html.section import Section, note
+from analysis.report.html.strip import strip
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.parameter_values import names_of
+from analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects, medians
 
-_BINS, _PER_BIN = 5, 4
 _FEW_PLACES, _SIDEWAYS = 8, 6.0
 
 
@@ -95,8 +95,8 @@ def _panel(id_: str, effect: Effect) -> Markup:
     y = Scale(0, min(1.0, max(0.1, 1.1 * float(effect.outcome.max()))), BOTTOM, TOP)
     pairs = zip(places_of(effect.values, x), effect.outcome.tolist(), strict=True)
     points = [(place, outcome) for place, outcome in pairs if place is not None]
-    medians = _medians(points, by_place=bool(names_of(effect.values)))
-    told = ", ".join(f"{100 * value:.0f} %" for _, value in medians) or "too few trials"
+    middles = medians(points, by_place=bool(names_of(effect.values)))
+    told = ", ".join(f"{100 * value:.0f} %" for _, value in middles) or "too few trials"
     drawn = chart(
         id_,
         f"{effect.path} and minority recall",
@@ -104,7 +104,7 @@ def _panel(id_: str, effect: Effect) -> Markup:
         x,
         Axis(y, "minority recall", percent),
         dots(_apart(points, y), "trial-dots round"),
-        _median_marks([(place, y(value)) for place, value in medians], joined=not names_of(effect.values)),
+        _median_marks([(place, y(value)) for place, value in middles], joined=not names_of(effect.values)),
     )
     return figure(drawn, [element("code", effect.path), f": {_correlation(effect)}n = {len(points)}"])
 
@@ -127,18 +127,3 @@ def _correlation(effect: Effect) -> str:
         return ""
     interval = f"{_signed(effect.interval.low)} to {_signed(effect.interval.high)}"
     return f"rank correlation {_signed(effect.rank_correlation)} ({interval}), "
-
-
-def _medians(points: Sequence[tuple[float, float]], *, by_place: bool) -> list[tuple[float, float]]:
-    """Median place and outcome of at most `_BINS` groups of neighbours of about equal size, or of each place."""
-    if not points:
-        return []
-    places, outcomes = np.array(points).T
-    distinct = np.unique(places)
-    if by_place or len(distinct) <= _BINS:
-        return [(float(place), float(np.median(outcomes[places == place]))) for place in distinct]
-    count = min(_BINS, len(places) // _PER_BIN)
-    if count < 2:
-        return []
-    groups = np.array_split(np.argsort(places, kind="stable"), count)
-    return [(float(np.median(places[group])), float(np.median(outcomes[group]))) for group in groups]

@@ -1,20 +1,20 @@
 """How training went: losses and minority recall by epoch, the winner among all trials."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from analysis.report.contents import Report
-from analysis.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, figure, line, percent, polyline
-from analysis.report.leaderboard_section import SHOWN
-from analysis.report.markup import Child, Markup, element
-from analysis.report.scale import Scale, around
-from analysis.report.section import Section, counted, note
-from analysis.report.table import Cell, Heading, table
+from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, figure, line, percent, polyline
+from analysis.report.html.leaderboard_section import SHOWN
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.scale import Scale, around
+from analysis.report.html.section import Section, note
+from analysis.report.html.table import Cell, Heading, table
+from analysis.report.sentences import counted
+from analysis.report.training import Figure, minority_recall, recall_of, training_loss, usual, validation_loss
 from analysis.run import EpochRow
 from analysis.standings import Standing
 from analysis.wording import value_text
-
-Figure = Callable[[EpochRow], float]
 
 
 def training_section(report: Report) -> Section | None:
@@ -28,7 +28,7 @@ def training_section(report: Report) -> Section | None:
 
 
 def _losses(report: Report, shown: Sequence[Standing]) -> Markup | None:
-    return _all_trials(report, shown, "losses", "Training loss by epoch", "training loss", _training)
+    return _all_trials(report, shown, "losses", "Training loss by epoch", "training loss", training_loss)
 
 
 def _recalls(report: Report, shown: Sequence[Standing]) -> Markup | None:
@@ -38,7 +38,7 @@ def _recalls(report: Report, shown: Sequence[Standing]) -> Markup | None:
         "recalls",
         "Minority recall by epoch",
         "minority recall",
-        _minority_recall,
+        minority_recall,
     )
 
 
@@ -50,7 +50,7 @@ def _all_trials(
         return None
     x = _epoch_axis(shown)
     share = name == "recalls"
-    scale = Scale(0, 1, BOTTOM, TOP) if share else around([0.0, *_usual(values)], BOTTOM, TOP)
+    scale = Scale(0, 1, BOTTOM, TOP) if share else around([0.0, *usual(values)], BOTTOM, TOP)
     y = Axis(scale, axis, percent) if share else Axis(scale, axis)
     # The winner is drawn last, above the others.
     ordered = sorted(shown, key=lambda one: one is report.chosen)
@@ -72,32 +72,20 @@ def _own_losses(report: Report) -> Markup | None:
     if not chosen or not any(math.isfinite(row.validation_loss) for row in chosen.record.epochs):
         return None
     rows, x = chosen.record.epochs, _epoch_axis([chosen])
-    scale = around([0.0, *map(_training, rows), *map(_validation, rows)], BOTTOM, TOP)
+    scale = around([0.0, *map(training_loss, rows), *map(validation_loss, rows)], BOTTOM, TOP)
     drawn = chart(
         "own-losses",
         "Training and validation loss of the winner",
-        f"Training: {_told(report, _training)}. Validation: {_told(report, _validation)}.",
+        f"Training: {_told(report, training_loss)}. Validation: {_told(report, validation_loss)}.",
         x,
         Axis(scale, "loss"),
-        polyline(_points(rows, _training, x.scale, scale), "winner"),
-        polyline(_points(rows, _validation, x.scale, scale), "winner dashed"),
+        polyline(_points(rows, training_loss, x.scale, scale), "winner"),
+        polyline(_points(rows, validation_loss, x.scale, scale), "winner dashed"),
         _best_epoch(report, x.scale),
     )
     return figure(
         drawn, "The winner’s losses, training solid and validation dashed; the vertical line is its best epoch."
     )
-
-
-def _training(row: EpochRow) -> float:
-    return row.train_loss
-
-
-def _validation(row: EpochRow) -> float:
-    return row.validation_loss
-
-
-def _minority_recall(row: EpochRow) -> float:
-    return row.metrics.get("minority_recall", math.nan)
 
 
 def _own_recalls(report: Report) -> Markup | None:
@@ -109,7 +97,7 @@ def _own_recalls(report: Report) -> Markup | None:
     x, y = _epoch_axis([report.chosen]), Scale(0, 1, BOTTOM, TOP)
     lines, legend, told = [], [], []
     for index, name in enumerate(names):
-        figure_of = _recall_of(name)
+        figure_of = recall_of(name)
         lines.append(polyline(_points(rows, figure_of, x.scale, y), f"class c{index}"))
         key = element(
             "svg",
@@ -135,10 +123,6 @@ def _own_recalls(report: Report) -> Markup | None:
     )
 
 
-def _recall_of(name: str) -> Figure:
-    return lambda row: row.metrics.get(f"recall[{name}]", math.nan)
-
-
 def _best_epoch(report: Report, x: Scale) -> Child:
     best = report.chosen.best if report.chosen else None
     return line(x(best.epoch), TOP, x(best.epoch), BOTTOM, "marker") if best else None
@@ -153,13 +137,6 @@ def _epoch_axis(shown: Sequence[Standing]) -> Axis:
 
 def _points(rows: Iterable[EpochRow], figure_of: Figure, x: Scale, y: Scale) -> list[tuple[float, float]]:
     return [(x(row.epoch), y(value)) for row in rows if math.isfinite(value := figure_of(row))]
-
-
-def _usual(values: Sequence[float]) -> list[float]:
-    """Without the few that a diverged trial reached, which would flatten all others: they end at the edge."""
-    known = sorted(value for value in values if math.isfinite(value))
-    middle = known[len(known) // 2]
-    return [value for value in known if value <= 8 * middle or middle <= 0]
 
 
 def _told(report: Report, figure_of: Figure) -> str:

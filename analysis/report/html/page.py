@@ -1,0 +1,64 @@
+"""The page: all sections in one HTML file that asks for nothing else."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from string import Template
+
+from analysis.report.contents import Report
+from analysis.report.html.calibration_section import calibration_section
+from analysis.report.html.classes_section import classes_section, confusion_section, slices_section
+from analysis.report.html.errors_section import errors_section
+from analysis.report.html.finalists_section import finalists_section
+from analysis.report.html.leaderboard_section import leaderboard_section
+from analysis.report.html.markup import Markup, element, joined
+from analysis.report.html.parallel_section import parallel_section
+from analysis.report.html.parameters_section import parameters_section
+from analysis.report.html.provenance_section import provenance_section
+from analysis.report.html.rows_section import rows_section
+from analysis.report.html.section import Section
+from analysis.report.html.tiers_section import tiers_section
+from analysis.report.html.training_section import training_section
+from analysis.report.html.verdict_section import verdict_section
+from analysis.report.parameters import effects
+from analysis.report.sentences import about
+
+
+def page(report: Report) -> str:
+    """The whole HTML document."""
+    sections = [section for section in _sections(report) if section]
+    return Template(_part("page.html")).substitute(
+        title=joined(f"{report.title} · rarecall report"),
+        style=_part("page.css"),
+        script=_part("page.js"),
+        heading=joined(report.title),
+        about=joined(about(report)),
+        contents=_contents(sections),
+        sections=joined([section.html() for section in sections]),
+    )
+
+
+def _sections(report: Report) -> Iterator[Section | None]:
+    yield verdict_section(report)
+    yield finalists_section(report)
+    yield leaderboard_section(report)
+    yield classes_section(report)
+    yield slices_section(report)
+    yield confusion_section(report)
+    yield errors_section(report)
+    yield tiers_section(report)
+    yield calibration_section(report)
+    yield rows_section(report)
+    yield training_section(report)
+    found = effects(report.ranked, report.level)
+    yield parameters_section(report, found)
+    yield parallel_section(report, found)
+    yield provenance_section(report)
+
+
+def _contents(sections: list[Section]) -> Markup:
+    links = [element("li", element("a", section.title, href=f"#{section.id}")) for section in sections]
+    return element("nav", element("ul", links), aria_label="Sections")
+
+
+def _part(name: str) -> str:
+    return files("analysis.report.html").joinpath(name).read_text(encoding="utf-8")

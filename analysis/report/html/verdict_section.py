@@ -1,0 +1,120 @@
+"""The verdict: which trial won, what each criterion says about it, and how sure that is."""
+
+from analysis.bands import Band, band_of
+from analysis.criteria import Status
+from analysis.report.contents import Report
+from analysis.report.html.markup import Child, Markup, element
+from analysis.report.html.section import Section, note
+from analysis.report.html.strip import amount_scale, share_scale, strip
+from analysis.report.html.table import Cell, Heading, table, words
+from analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
+from analysis.verdicts import Assessment, Finding
+from analysis.winner_text import plain
+from analysis.wording import distance_text, is_share, value_text
+
+
+def verdict_section(report: Report) -> Section:
+    """The first section of every report."""
+    content: list[Child] = [element("p", headline(report), class_="headline"), _joint(report)]
+    if report.evaluation and report.criteria:
+        caption = "Criteria of the winner" if report.run else "Criteria"
+        content.append(_findings(report.evaluation.assessment, caption))
+    elif report.chosen and report.criteria:
+        content += [_as_measured(report), note("No intervals: the stored predictions of this trial cannot be read.")]
+    told = selection(report)
+    content += [note(told) if told else None, _closest_miss(report), _outcome(report), _parameters(report)]
+    return Section("Verdict", tuple(content))
+
+
+def status_mark(status: Status) -> Markup:
+    """A verdict as a sign and a word."""
+    return element("span", element("span", SIGNS[status], aria_hidden="true"), f" {status}", class_=f"status {status}")
+
+
+def _joint(report: Report) -> Child:
+    found = joint(report)
+    if found is None:
+        return None
+    sentence, probability = found
+    return (
+        element("p", f"{sentence} ", element("strong", probability), class_="joint")
+        if probability
+        else element("p", sentence)
+    )
+
+
+def _findings(assessment: Assessment, caption: str) -> Markup:
+    level = f"{100 * assessment.level:g} % interval"
+    headings = [
+        words("criterion"),
+        words("verdict"),
+        Heading("measured"),
+        Heading("rows"),
+        Heading(level),
+        words("where the true value lies"),
+        Heading("P(met)", title="Probability that the true value meets the criterion"),
+    ]
+    return table(caption, headings, [_finding(one) for one in assessment.findings], stacked=True)
+
+
+def _finding(finding: Finding) -> list[Cell | Child]:
+    told = finding_text(finding)
+    return [
+        [element("code", told.criterion), element("small", told.decided_by) if told.decided_by else None],
+        status_mark(finding.status),
+        told.measured,
+        told.rows,
+        told.interval,
+        Cell(_strip(finding), class_="picture"),
+        told.probability,
+    ]
+
+
+def _strip(finding: Finding) -> Markup:
+    value, interval = finding.verdict.value, finding.interval
+    shares = is_share(finding.criterion.metric)
+    scale = share_scale(interval.low) if shares else amount_scale([value, interval.high, finding.criterion.threshold])
+    return strip(scale, value, interval, finding.criterion)
+
+
+def _as_measured(report: Report) -> Markup:
+    verdicts = report.chosen.verdicts if report.chosen else ()
+    rows: list[list[Cell | Child]] = [
+        [
+            element("code", one.criterion.text),
+            status_mark(one.status),
+            value_text(one.key, one.value) if one.key else "–",
+        ]
+        for one in verdicts
+    ]
+    return table("Criteria as measured", [words("criterion"), words("verdict"), Heading("measured")], rows)
+
+
+def _closest_miss(report: Report) -> Child:
+    missed = report.chosen.closest_miss if report.chosen else None
+    if missed is None:
+        return None
+    return element("p", "Closest miss: ", element("code", missed.criterion.text), f", {distance_text(missed)}.")
+
+
+def _outcome(report: Report) -> Child:
+    if not report.run or not report.run.bands or not report.metrics:
+        return None
+    band = band_of(report.metrics, report.run.bands)
+    if band is None:
+        return element("p", f"Outcome: none of {', '.join(one.name for one in report.run.bands)}.")
+    return [element("p", "Outcome: ", element("strong", band.name), "."), _next_steps(band)]
+
+
+def _next_steps(band: Band) -> Child:
+    if not band.next_steps:
+        return None
+    return element("ul", [element("li", step) for step in band.next_steps])
+
+
+def _parameters(report: Report) -> Child:
+    params = report.chosen.record.params if report.chosen else {}
+    if not params:
+        return None
+    pairs = [element("div", element("dt", path), element("dd", plain(value))) for path, value in params.items()]
+    return [element("h3", "Its configuration"), element("dl", pairs, class_="facts")]

@@ -1,0 +1,19 @@
+"""What the document was made from, and what could not be read."""
+
+from analysis.report.contents import Report
+from analysis.report.sentences import counted, facts, intervals
+from analysis.report.word.layout import Layout
+
+_LISTED = 50
+
+
+def add_provenance(page: Layout, report: Report) -> None:
+    """Run, data, versions and problems."""
+    page.heading("How this was made")
+    rows = [[name, value or "–"] for name, value in facts(report).items()]
+    page.table("What the report was made from", ["fact", "value"], rows, words=2)
+    page.note(intervals(report.level))
+    if report.problems:
+        page.heading(f"What could not be read: {counted(len(report.problems), 'item')}", 2)
+        more = len(report.problems) - _LISTED
+        page.bullets([*report.problems[:_LISTED], *([f"and {more:,} more"] if more > 0 else [])])
