@@ -157,6 +157,7 @@ def hugging_face(setting: Setting) -> Iterator[Epoch]:
             report_to="none",
             disable_tqdm=True,
             use_cpu=setting.device.type == "cpu",
+            bf16=setting.config.training.precision == "bf16",
         )
         trainer = Trainer(
             model, arguments, train_dataset=_rows(setting), processing_class=setting.tokenizer, callbacks=[watch]
@@ -246,7 +247,8 @@ def _ratio(above: list[Epoch], below: list[Epoch]) -> str:
     return f"{middle:.2f} ({min(single):.2f} to {max(single):.2f})"
 
 
-def _machine(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
+    """What it was measured on, for the first line of a benchmark."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return (
         f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {name}; "
@@ -267,7 +269,7 @@ def measure(messages: int, repeats: int, batch_size: int, base_name: str) -> Non
     with tempfile.TemporaryDirectory() as folder:
         warm_up = prepare_setting(WARM_UP_STEPS * batch_size, 1, batch_size, base_name, Path(folder))
         setting = prepare_setting(messages, repeats, batch_size, base_name, Path(folder))
-        print(f"{_machine(setting.device)}\n{_work(setting)}", flush=True)
+        print(f"{machine(setting.device)}\n{_work(setting)}", flush=True)
         for _ in take_turns(warm_up):
             pass
         epochs: dict[str, list[Epoch]] = {name: [] for name in WAYS}
