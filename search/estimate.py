@@ -52,7 +52,7 @@ class Estimate:
 
     class_counts: rows by split and class. rows: of an epoch and of the validation split. epochs: of the whole search.
     encoded, states: bytes of the inputs and of the frozen layers' outputs, 0 where none are kept. measured: None when
-    nothing was.
+    nothing was. folds: of each trial, 1 where it trains on one split; each has a checkpoint.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Estimate:
     encoded: int
     states: int
     measured: Measured | None
+    folds: int = 1
 
     def seconds(self, epochs: int) -> float:
         """Time that one slot needs for so many epochs, start-up apart; NaN where nothing was measured."""
@@ -78,7 +79,7 @@ class Estimate:
         """Seconds until the search is done, the frozen layers included."""
         if self.measured is None:
             return math.nan
-        frozen = self.measured.freeze * (sum(self.class_rows("train")) + self.validation_rows)
+        frozen = self.measured.freeze * (sum(self.class_rows("train")) + sum(self.class_rows("validation")))
         return frozen + self.seconds(epochs) / self.slots.slots
 
     def class_rows(self, split: str) -> list[int]:
@@ -113,7 +114,7 @@ class Estimate:
     @property
     def checkpoint_bytes(self) -> int:
         """Of all trials, when all are kept; 0 where nothing was measured."""
-        return CHECKPOINTS_KEPT * self.trials * (self.measured.checkpoint if self.measured else 0)
+        return CHECKPOINTS_KEPT * self.trials * self.folds * (self.measured.checkpoint if self.measured else 0)
 
 
 def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True) -> Estimate:
@@ -131,15 +132,17 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         encoded, states = sample.sizes()
         measured = sample.measured(states) if measure else None
     criteria = [parse(text, labels.minority) for text in experiment.criteria]
+    counts, rows = _held_out(experiment, data)
     return Estimate(
         name=experiment.name,
         labels=labels,
         class_counts=data.class_counts,
-        outlooks=tuple(outlook(one, data.class_counts["validation"], labels, len(data.validation)) for one in criteria),
+        outlooks=tuple(outlook(one, counts, labels, rows) for one in criteria),
         trials=experiment.search.trials,
         epochs=epochs_of(experiment.search.trials, experiment.training.epochs, experiment.search.stop_early),
         epoch_rows=_epoch_rows(experiment, data),
-        validation_rows=len(data.validation),
+        validation_rows=rows,
+        folds=experiment.data.folds or 1,
         slots=layout_within(
             experiment.resources, experiment.search.trials, os.cpu_count() or 1, torch.cuda.device_count()
         ),
@@ -197,12 +200,25 @@ def epochs_of(trials: int, epochs: int, stop_early: StopEarlyConfig | None) -> E
     return Epochs(trials * min(stop_early.grace_epochs, epochs), math.ceil(usual), most)
 
 
+def _held_out(experiment: Experiment, data: LabelledSplits) -> tuple[dict[str, int], int]:
+    """Rows that decide, by class and altogether: with folds the training rows too, each held out once."""
+    parts = {"train": data.train, "validation": data.validation} if experiment.data.folds else {}
+    parts = parts or {"validation": data.validation}
+    counts = {name: sum(data.class_counts[split][name] for split in parts) for name in data.task.label_space.classes}
+    return counts, sum(map(len, parts.values()))
+
+
 def _epoch_rows(experiment: Experiment, data: LabelledSplits) -> int:
-    """Rows of an epoch; in the middle of the range where the oversampling ratio is searched."""
+    """Rows of an epoch, over all folds if there are any; in the middle of the range where oversampling is searched."""
     entry = experiment.full_space().get(RATIO)
     training = experiment.training
     if isinstance(entry, RangeConfig):
         middle = training.oversampling.model_copy(update={"ratio": (entry.low + entry.high) / 2})
         training = training.model_copy(update={"oversampling": middle})
     split = data.train
-    return mitigation(split.classes, data.task.label_space, training, split.scores, split.labels).epoch_length
+    rows = mitigation(split.classes, data.task.label_space, training, split.scores, split.labels).epoch_length
+    if experiment.data.folds is None:
+        return rows
+    # Each of k folds trains on all rows but its own, k - 1 times all rows together.
+    shown = (experiment.data.folds - 1) * (len(data.train) + len(data.validation))
+    return round(rows * shown / len(data.train))

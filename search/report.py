@@ -36,7 +36,7 @@ def gathered(target: str, given: Sequence[str], meaning: Meaning, level: float, 
 
 
 def row_texts(run: Run) -> dict[int, str]:
-    """Texts of the validation rows by row number; empty for images.
+    """Texts of the rows that are held out, by row number; empty for images.
 
     Raises:
         RunError: the data have changed since the run.
@@ -52,4 +52,6 @@ def row_texts(run: Run) -> dict[int, str]:
         raise RunError(f"{run.folder}: the data changed since the run, so its texts cannot be told (leave --texts out)")
     if data.validation.images is not None:
         return {}
-    return dict(zip(data.validation.rows.tolist(), data.validation.texts, strict=True))
+    # With folds, every training row is held out once.
+    parts = (data.train, data.validation) if loaded.experiment.data.folds else (data.validation,)
+    return {row: text for part in parts for row, text in zip(part.rows.tolist(), part.texts, strict=True)}

@@ -13,6 +13,8 @@ from trainables import weights
 from trainables.section import Section
 from trainables.task_config import TaskConfig, loss_target
 
+FEWEST_FOLDS = 2
+
 
 class SplitConfig(Section):
     """How rows are divided when the data come without splits. Shares are of all usable rows."""
@@ -46,6 +48,9 @@ class DataConfig(Section):
     label_separator: str = Field("|", min_length=1, description="between several labels written as one text")
     slices: tuple[str, ...] = Field((), description="columns by whose values every metric is looked at separately")
     split: SplitConfig = SplitConfig()
+    folds: int | None = Field(
+        None, ge=FEWEST_FOLDS, description="every trial is trained on as many folds and judged by all rows"
+    )
     on_bad_row: Literal["stop", "skip"] = "stop"
     max_train_rows: int | None = Field(None, ge=1, description="a stratified sample of the training split")
 
@@ -53,6 +58,18 @@ class DataConfig(Section):
     @classmethod
     def _one_column_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folds_of_equal_size(cls, values: Any) -> Any:
+        """Where nothing else is said, the validation split is as large as the other folds."""
+        try:
+            folds, split = int(values["folds"]), SplitConfig.model_validate(values.get("split") or {})
+        except (KeyError, TypeError, ValueError):
+            return values  # what is wrong is told with the fields
+        if folds < FEWEST_FOLDS or "validation" in split.model_fields_set:
+            return values
+        return {**values, "split": {**split.model_dump(), "validation": (1 - split.test) / folds}}
 
     @model_validator(mode="after")
     def _one_file_or_given_splits(self) -> "DataConfig":
@@ -141,11 +158,12 @@ class DecisionRuleConfig(Section):
     """Whether the values that decide between labels are chosen on the validation split, and in how many parts.
 
     Offsets of classes, thresholds of grades and labels, cuts between tiers; see `trainables.decision`. The metrics of
-    an epoch come from rules that have not seen the rows they decide.
+    an epoch come from rules that have not seen the rows they decide. keywords: whether `task.keywords` are used.
     """
 
     fit: bool = False
     folds: int = Field(5, ge=2)
+    keywords: bool = True
 
 
 class TrainingConfig(Section):

@@ -2,16 +2,22 @@
 
 import warnings
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from analysis.errors import Fault, InputError
-from trainables.encode import joined
-from trainables.prepare import PreparedData
+from analysis.predictions import IntArray
+from trainables.encode import EncodedSplit, joined
+
+if TYPE_CHECKING:
+    from trainables.prepare import PreparedData
+
+Fold = tuple[IntArray, IntArray]
 
 
-def with_folds(data: PreparedData, count: int, seed: int) -> PreparedData:
+def with_folds(data: "PreparedData", count: int, seed: int) -> "PreparedData":
     """Training and validation rows together, divided into `count` parts of which each is validation once.
 
     Each part is about as rich in every class as the whole, and rows that must stay together do. A class with fewer rows
@@ -21,20 +27,56 @@ def with_folds(data: PreparedData, count: int, seed: int) -> PreparedData:
         InputError: fewer than two parts, or more than any class has rows.
     """
     pooled = joined(data.train, data.validation)
-    groups = pooled.groups if pooled.groups is not None else np.arange(len(pooled))
     most = int(np.bincount(pooled.classes).max())
     if not 2 <= count <= most:
         raise InputError(
             "folds", [Fault("folds", f"must be from 2 to the {most} rows of the largest class", str(count))]
         )
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class in y")
-        folds = tuple(splitter.split(np.zeros(len(pooled)), pooled.classes, groups))
+    folds = tuple(_fold(pooled, part) for part in _parts(pooled, count, seed))
     return replace(data, train=pooled, validation=pooled.take(np.empty(0, dtype=np.int64)), test=None, folds=folds)
 
 
-def one_fold(data: PreparedData, number: int) -> PreparedData:
+def trial_folds(train: EncodedSplit, validation: EncodedSplit, count: int, seed: int) -> tuple[Fold, ...]:
+    """Folds that a trial is trained on one by one, as positions among the rows of both splits, one after another.
+
+    The first fold is the splits as they are, so that its model is the one which a trial without folds would have. The
+    training rows are divided into the other parts, as in `with_folds`; each is validation once, and all other rows but
+    those that must stay with one of it are training then.
+
+    Raises:
+        InputError: the training rows cannot be divided into so many parts.
+    """
+    most = int(np.bincount(train.classes).max())
+    if count - 1 > most:
+        rule = f"must be at most {most + 1}: one, and the {most} training rows of the largest class"
+        raise InputError("data.folds", [Fault("data.folds", rule, str(count))])
+    pooled = joined(train, validation)
+    first = (np.arange(len(train)), np.arange(len(train), len(pooled)))
+    parts = _parts(train, count - 1, seed) if count > 2 else [np.arange(len(train))]
+    if not all(map(len, parts)):
+        rule = "must be fewer: rows that stay together leave one of the folds without any"
+        raise InputError("data.folds", [Fault("data.folds", rule, str(count))])
+    return (first, *(_fold(pooled, part) for part in parts))
+
+
+def one_fold(data: "PreparedData", number: int) -> "PreparedData":
     """The data of one fold, counted from 0: the part is validation, all others are training."""
     inside, outside = data.folds[number]
-    return replace(data, train=data.train.take(inside), validation=data.train.take(outside), folds=())
+    pooled = joined(data.train, data.validation)
+    return replace(data, train=pooled.take(inside), validation=pooled.take(outside), folds=())
+
+
+def _parts(split: EncodedSplit, count: int, seed: int) -> list[IntArray]:
+    """Positions of the rows of each part."""
+    groups = split.groups if split.groups is not None else np.arange(len(split))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class in y")
+        return [outside for _, outside in splitter.split(np.zeros(len(split)), split.classes, groups)]
+
+
+def _fold(pooled: EncodedSplit, part: IntArray) -> Fold:
+    """The part, and before it all rows that belong to none of its groups."""
+    if pooled.groups is None:
+        return np.setdiff1d(np.arange(len(pooled)), part), part
+    return np.flatnonzero(~np.isin(pooled.groups, pooled.groups[part])), part

@@ -16,6 +16,7 @@ from trainables.cells import listed
 from trainables.config import DataConfig, TrialConfig
 from trainables.encode import EncodedSplit, encode
 from trainables.examples import Examples
+from trainables.folds import trial_folds
 from trainables.read import Reading, first_faults, read_rows
 from trainables.split import group_ids, split, stratified_sample
 from trainables.task_config import TaskConfig
@@ -48,8 +49,9 @@ class LabelledSplits:
 class PreparedData:
     """The data of an experiment as trials use them. Test texts stay as they are until there is a winner.
 
-    pad_id: token id that fills up short rows. folds: positions among the rows of `train` that are training and
-    validation, where the rows are divided anew; see `trainables.folds`. The rest is as in `LabelledSplits`.
+    pad_id: token id that fills up short rows. folds: positions among the rows of `train` and `validation`, one after
+    the other, that are training and validation where the rows are divided anew; see `trainables.folds`. The rest is as
+    in `LabelledSplits`.
     """
 
     task: Task
@@ -84,7 +86,8 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     processor: the base model's tokenizer, or its image processor where `data.image` names a column.
 
     Raises:
-        InputError: as `load_splits`, the tokenizer cannot pad, or the base model takes something else than the data.
+        InputError: as `load_splits`, the tokenizer cannot pad, the base model takes something else than the data, or
+            the training rows do not make so many folds.
     """
     _check_processor(processor, trial)
     splits = load_splits(trial, base)
@@ -93,6 +96,7 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     encoded = (encode(processor, part, trial.model.max_length) for part in (train, validation))
     parts = zip(encoded, np.split(together, [len(train)]), strict=True)
     encoded_train, encoded_validation = (replace(part, groups=groups) for part, groups in parts)
+    folds, seed = trial.data.folds, trial.data.split.seed
     return PreparedData(
         task=splits.task,
         train=encoded_train,
@@ -103,6 +107,7 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
         class_counts=splits.class_counts,
         notes=splits.notes,
         skipped=splits.skipped,
+        folds=trial_folds(encoded_train, encoded_validation, folds, seed) if folds else (),
     )
 
 

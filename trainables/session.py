@@ -5,6 +5,7 @@ from typing import Any
 
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
+from trainables.cross_validation import train_folds
 from trainables.decision import RuleGoal
 from trainables.epoch import EpochResult
 from trainables.folds import one_fold
@@ -31,12 +32,13 @@ class TrainingSession:
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
             trial, chosen = trial_and_data(config, data)
-            return train(trial, chosen, pool, worker, start, self.goal)
+            run = train_folds if chosen.folds else train
+            return run(trial, chosen, pool, worker, start, self.goal)
 
         return run_trial
 
 
 def trial_and_data(config: Mapping[str, Any], data: PreparedData) -> tuple[TrialConfig, PreparedData]:
-    """The sections of what a slot is given, and the rows that they are for: all of them, or those of one fold."""
+    """The sections of what a slot is given, and the rows that they are for: all of them, or one fold of finalists."""
     sections = {key: value for key, value in config.items() if key != FOLD}
     return TrialConfig.model_validate(sections), one_fold(data, config[FOLD]) if FOLD in config else data

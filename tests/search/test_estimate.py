@@ -58,6 +58,16 @@ def test_costs_follow_from_what_was_measured(experiment):
     assert "CPU-hours" in text
 
 
+def test_folds_hold_out_every_row_and_train_on_the_others(experiment):
+    """360 rows to train on and 45 to validate: 5 folds train on 4 · 405 / 360 times as many rows as one split does."""
+    without = estimate(load_experiment(experiment), Console(quiet=True), measure=False)
+    found = estimate(load_experiment(experiment, {"data.folds": 5}), Console(quiet=True), measure=False)
+    assert (without.validation_rows, found.validation_rows) == (45, 405)
+    assert found.epoch_rows == round(without.epoch_rows * 4 * 405 / 360)
+    decided = [one.decidability.rows for one in found.outlooks if one.decidability]
+    assert decided == [9, 405]  # 8 and 1 rows of the rarest class
+
+
 def test_without_measuring_there_is_no_time(experiment):
     result = CliRunner().invoke(rarecall, ["estimate", str(experiment), "--no-measure"])
     assert result.exit_code == 0, result.output

@@ -110,7 +110,7 @@ def test_several_labels_with_a_rule_and_slices(tmp_path):
             text = f"message {number}: {' '.join(words[name] for name in named) or 'good morning'}"
             file.write(json.dumps({"text": text, "labels": named, "source": "ab"[number % 3 == 0]}) + "\n")
     (tmp_path / "topics.yaml").write_text(yaml.safe_dump(TOPICS))
-    rarecall(tmp_path, "train", "topics.yaml")
+    rarecall(tmp_path, "train", "topics.yaml", "--set", "data.folds=2")
     run = read_ledger(tmp_path / "runs" / "topics-train")
     assert run.labels.classes == ("insult", "offence", "threat")
     ((row,),) = [record.epochs for record in run.trials.values()]
@@ -118,9 +118,14 @@ def test_several_labels_with_a_rule_and_slices(tmp_path):
     assert np.shape(row.confusion) == (3, 2, 2)
     assert "recall[offence]@source=a" in row.metrics
     stored = read_predictions(run.resolve(row.predictions), run.labels)
+    splits = run.header["class_counts"]
+    assert len(stored) == 160 * 0.8  # all but the test rows, each held out once
+    assert row.metrics["support[threat]"] == splits["train"]["threat"] + splits["validation"]["threat"]
     assert set(stored.slices["source"]) == {"a", "b"}
     implied = ~stored.true_labels[:, 0] | stored.true_labels[:, 1]
     assert implied.all()
     rarecall(tmp_path, "export", "runs/topics-train", "-o", "model")
     rule = json.loads((tmp_path / "model" / "decision_rule.json").read_text())
     assert rule["thresholds"] == list(row.rule)
+    figures = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert figures["validation"] == {key: pytest.approx(value) for key, value in row.metrics.items()}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from analysis.errors import InputError
 from analysis.predictions import LabelSpace
 from trainables.encode import EncodedSplit, joined
-from trainables.folds import one_fold, with_folds
+from trainables.folds import one_fold, trial_folds, with_folds
 from trainables.prepare import PreparedData
 from trainables.tasks import Multiclass
 
@@ -82,3 +84,39 @@ def test_a_class_with_fewer_rows_than_folds_is_validation_once_all_the_same():
 def test_numbers_of_folds_that_make_no_sense_are_refused(folds):
     with pytest.raises(InputError, match=f"from 2 to the 4 rows of the largest class, got {folds}"):
         with_folds(data_of(split_of([0, 0, 0, 0, 1]), split_of([1, 1], 5)), folds, 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 4), st.integers(8, 20), st.integers(0, 5))
+def test_the_first_fold_of_a_trial_is_the_splits_and_every_row_is_validation_once(folds, rare, seed):
+    classes = [1] * rare + [0] * 60
+    groups = np.arange(len(classes)) // 2
+    train, validation = split_of(classes[:50], groups=groups[:50]), split_of(classes[50:], 50, groups=groups[50:])
+    data = replace(data_of(train, validation), folds=trial_folds(train, validation, folds, seed))
+    first = one_fold(data, 0)
+    assert first.train.rows.tolist() == train.rows.tolist()
+    assert first.validation.rows.tolist() == validation.rows.tolist()
+    seen = []
+    for number in range(folds):
+        fold = one_fold(data, number)
+        assert sorted([*fold.train.rows, *fold.validation.rows]) == list(range(len(classes)))
+        assert not set(fold.train.groups) & set(fold.validation.groups)
+        seen += fold.validation.rows.tolist()
+    assert sorted(seen) == list(range(len(classes)))
+
+
+def test_a_training_row_like_one_that_is_held_out_is_left_out_of_that_fold():
+    """Row 4 of the validation split has the text of row 0, which the user's own splits may do."""
+    train, validation = split_of([0, 1, 0, 1], groups=[0, 1, 2, 3]), split_of([0, 1], 4, groups=[0, 5])
+    data = replace(data_of(train, validation), folds=trial_folds(train, validation, 3, 0))
+    for number in (1, 2):
+        fold = one_fold(data, number)
+        assert (4 in fold.train.rows) == (0 not in fold.validation.rows)
+        assert 5 in fold.train.rows
+
+
+def test_rows_that_make_no_folds_are_refused():
+    with pytest.raises(InputError, match=r"data.folds: must be at most 4: one, and the 3 training rows .* got 5"):
+        trial_folds(split_of([0, 0, 0, 1]), split_of([0, 1], 4), 5, 0)
+    with pytest.raises(InputError, match="leave one of the folds without any"):
+        trial_folds(split_of([0, 0, 0, 1], groups=[0, 0, 0, 0]), split_of([0, 1], 4, groups=[1, 2]), 3, 0)

@@ -128,7 +128,8 @@ def test_two_workers_share_a_slot_and_end_together(local_ray, tmp_path):
 
 
 @pytest.mark.timeout(180)
-def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path):
+@pytest.mark.parametrize("folds", [None, 3])
+def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, folds):
     """Shares of every batch, summed gradients, gathered predictions; 27 rows, so that shares differ in size."""
     with (tmp_path / "rows.jsonl").open("w") as file:
         for i in range(36):
@@ -136,7 +137,7 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path):
             file.write(json.dumps({"text": f"{name} words in row {i}", "label": name}) + "\n")
     config = TrialConfig.model_validate(
         {
-            "data": {"path": "rows.jsonl", "label": "label", "split": {"validation": 0.25, "test": 0}},
+            "data": {"path": "rows.jsonl", "label": "label", "folds": folds, "split": {"validation": 0.25, "test": 0}},
             "task": {"kind": "multiclass"},
             "model": {"max_length": 16, "lora": {"rank": 4, "dropout": 0.0, "layers": "last 1"}},
             "training": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "class_weights": {"strength": 1.0}},
@@ -160,3 +161,4 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path):
         assert row["train_metrics"] == pytest.approx(result.train_metrics, abs=1e-4)
         stored = read_predictions(tmp_path / row["predictions"], data.task.label_space)
         np.testing.assert_allclose(stored.probabilities, result.predictions.probabilities, atol=1e-4)
+        assert len(stored) == (36 if folds else 9)
