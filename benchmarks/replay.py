@@ -338,7 +338,7 @@ def chosen_methods(names: Sequence[str], ablations: bool) -> dict[str, MakeMetho
     if names:
         return {name: known[name] for name in names}
     try:
-        import syne_tune  # noqa: F401
+        import syne_tune  # type: ignore[import-not-found] # noqa: F401
 
         external: Mapping[str, MakeMethod] = SYNE_TUNE
     except ImportError:

@@ -42,9 +42,10 @@ from search.experiment import LoadedExperiment, load_experiment
 from trainables.bases import BaseModel, resolve_base
 from trainables.config import TrialConfig
 from trainables.encode import EncodedSplit, encode, joined
+from trainables.epoch import EpochResult
 from trainables.folds import with_folds
 from trainables.frozen_prefix import FrozenPrefix, kept_layers
-from trainables.loop import EpochResult, train
+from trainables.loop import train
 from trainables.models import ClassifierPool, load_classifier, load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import FOLD, trial_and_data

@@ -29,6 +29,8 @@ from search.searcher import Goal, TrialSearcher
 CONTINUE = TrialScheduler.CONTINUE
 # A search of ours ends by its number of trials; here the budget ends it.
 NO_END = 10_000
+# The controller that Ray hands to its schedulers, which none of these asks.
+NOBODY: Any = None
 
 
 @dataclass
@@ -79,8 +81,8 @@ def key_of(counts: Counts, table: Table) -> RankKey:
 
 
 def _counts(row: EpochRow) -> Counts:
-    assert row.confusion is not None
-    return tuple(tuple(cells) for cells in row.confusion)
+    counts: Any = row.confusion
+    return tuple(tuple(cells) for cells in counts)
 
 
 class Rarecall:
@@ -114,19 +116,19 @@ class Rarecall:
     def suggest(self, name: str) -> Mapping[str, Any]:
         suggestion: dict[str, Any] = self._searcher.suggest(name)
         if self._scheduler is not None:
-            self._scheduler.on_trial_add(None, _ray_trial(name))
+            self._scheduler.on_trial_add(NOBODY, _ray_trial(name))
         return dict(suggestion["params"])
 
     def goes_on(self, trial: Trial) -> bool:
         if self._scheduler is None:
             return True
-        return self._scheduler.on_trial_result(None, _ray_trial(trial.name), self._result(trial)) == CONTINUE
+        return self._scheduler.on_trial_result(NOBODY, _ray_trial(trial.name), self._result(trial)) == CONTINUE
 
     def ended(self, trial: Trial) -> None:
         if self._scheduler is not None and trial.status == "completed":
-            self._scheduler.on_trial_complete(None, _ray_trial(trial.name), self._result(trial))
+            self._scheduler.on_trial_complete(NOBODY, _ray_trial(trial.name), self._result(trial))
         elif self._scheduler is not None:
-            self._scheduler.on_trial_remove(None, _ray_trial(trial.name))
+            self._scheduler.on_trial_remove(NOBODY, _ray_trial(trial.name))
         self._searcher.finish(trial.name, trial.record())
 
     def winner(self, trials: Sequence[Trial]) -> tuple[Trial, EpochRow] | None:
@@ -157,19 +159,19 @@ class RayTune:
         self._scheduler = ASHAScheduler(time_attr="training_iteration", metric=metric, mode="max", max_t=table.epochs)
 
     def suggest(self, name: str) -> Mapping[str, Any]:
-        params: dict[str, Any] = self._searcher.suggest(name)
-        self._scheduler.on_trial_add(None, _ray_trial(name))
-        return params
+        params: Any = self._searcher.suggest(name)
+        self._scheduler.on_trial_add(NOBODY, _ray_trial(name))
+        return dict(params)
 
     def goes_on(self, trial: Trial) -> bool:
         result = self._result(trial)
         self._searcher.on_trial_result(trial.name, result)
-        return bool(self._scheduler.on_trial_result(None, _ray_trial(trial.name), result) == CONTINUE)
+        return bool(self._scheduler.on_trial_result(NOBODY, _ray_trial(trial.name), result) == CONTINUE)
 
     def ended(self, trial: Trial) -> None:
-        result = self._result(trial) if trial.epochs else None
+        result: Any = self._result(trial) if trial.epochs else None
         if trial.status == "completed":
-            self._scheduler.on_trial_complete(None, _ray_trial(trial.name), result)
+            self._scheduler.on_trial_complete(NOBODY, _ray_trial(trial.name), result)
         self._searcher.on_trial_complete(trial.name, result, error=trial.status == "failed")
 
     def winner(self, trials: Sequence[Trial]) -> tuple[Trial, EpochRow] | None:
@@ -226,7 +228,7 @@ class SyneTune:
         self._trials: dict[str, Any] = {}
 
     def suggest(self, name: str) -> Mapping[str, Any]:
-        from syne_tune.backend.trial_status import Trial as SyneTrial
+        from syne_tune.backend.trial_status import Trial as SyneTrial  # type: ignore[import-not-found]
 
         config = self._scheduler.suggest().config
         self._trials[name] = SyneTrial(len(self._trials), config, datetime.now(UTC))
@@ -262,7 +264,7 @@ def _best_last_report(trials: Sequence[Trial], metric: str) -> tuple[Trial, Epoc
 
 
 def _syne_domain(distribution: BaseDistribution) -> Any:
-    from syne_tune.config_space import choice, loguniform, uniform
+    from syne_tune.config_space import choice, loguniform, uniform  # type: ignore[import-not-found]
 
     if isinstance(distribution, CategoricalDistribution):
         return choice(list(distribution.choices))
@@ -303,7 +305,7 @@ def _optuna_hyperband(table: Table, seed: int) -> Method:
 
 def _syne(name: str) -> MakeMethod:
     def make(table: Table, seed: int) -> Method:
-        from syne_tune.optimizer import baselines
+        from syne_tune.optimizer import baselines  # type: ignore[import-not-found]
 
         return SyneTune(table, seed, table.objective, getattr(baselines, name))
 
