@@ -5,11 +5,13 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import ray
 
 from analysis.errors import Fault, InputError
 from search.experiment import ResourcesConfig
+from search.ray_watch import JOINED_PATIENCE, OWN_PATIENCE, watched
 
 # For what Ray itself passes around, beside the data of the search.
 OBJECT_STORE_SLACK_BYTES = 2**30
@@ -34,6 +36,7 @@ class SlotLayout:
     workers: int
     cpus: float
     gpus: float
+    epoch_timeout: float | Literal["auto"] | None = "auto"
 
 
 def quiet() -> None:
@@ -41,13 +44,17 @@ def quiet() -> None:
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # Its snapshots, which we never read, race with its own temporary files.
-    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+    # Its snapshots, which we never read, race with its own temporary files; why a trial failed, the ledger says.
+    for name in ("experiment_state", "tune_controller"):
+        logging.getLogger(f"ray.tune.execution.{name}").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
 def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
     """A running Ray: the cluster at `address`, or one of our own on this machine that ends with the search.
+
+    Should Ray itself go down meanwhile, this process ends with exit code 2 and says so.
 
     data_bytes: what its object store must hold at least; a cluster has its own setting.
 
@@ -74,7 +81,8 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
             "command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]
         ) from None
     try:
-        yield
+        with watched(JOINED_PATIENCE if address else OWN_PATIENCE):
+            yield
     finally:
         ray.shutdown()
 
@@ -108,6 +116,7 @@ def layout_within(resources: ResourcesConfig, trials: int, cpus: float, gpus: fl
         workers=resources.workers,
         cpus=resources.cpus_per_worker,
         gpus=per_worker_gpus,
+        epoch_timeout=resources.epoch_timeout,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -54,6 +54,9 @@ class ResourcesConfig(Section):
     workers: int = Field(1, ge=1, description="processes per slot that share one trial")
     cpus_per_worker: float = Field(1, gt=0)
     gpus_per_worker: float | Literal["auto"] = "auto"
+    epoch_timeout: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
+        "auto", description="seconds after which a slot without an answer is given up; auto: 20 of its longest epochs"
+    )
 
 
 class StorageConfig(Section):

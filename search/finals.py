@@ -157,7 +157,8 @@ def _run(
             finished_before=len(done),
         )
         live = LiveView(view, console)
-        recorder = Recorder(ledger, inner, searcher, None, goal, done, amounts_told(view, data), live.changed)
+        amounts = amounts_told(view, data)
+        recorder = Recorder(ledger, inner, searcher, None, goal, done, amounts, live.changed, retried=live.retried)
         session = TrainingSession(base, RuleGoal(experiment.criteria, goal.objective))
         plan = slot_plan(session, data, inner, slots, experiment.criteria, goal.objective)
         with live:

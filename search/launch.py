@@ -18,6 +18,7 @@ from analysis.ledger import Ledger, read_ledger
 from analysis.predictions import LabelSpace
 from analysis.run import EndRow, Run, TrialRecord
 from search.cluster import SlotLayout, layout, ray_session
+from search.damage import leave_damaged_checkpoints
 from search.experiment import Experiment, LoadedExperiment
 from search.frozen import with_frozen_states
 from search.live import LiveView, SearchView
@@ -68,6 +69,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         folder.write_experiment(loaded.tree_for_run())
         ledger.append(header(loaded.experiment, data))
         _end_complete(earlier, loaded, ledger)
+        leave_damaged_checkpoints(earlier.values(), folder, console)
         search = _Search(loaded, base, data, goal, folder, ledger, earlier)
         if search.left > 0:
             # Only now: it takes a while, and is for nothing where another search holds the folder.
@@ -110,6 +112,7 @@ class _Search:
             amounts_told(view, self.data),
             live.changed,
             deadline=None if budget is None else time.monotonic() + budget,
+            retried=live.retried,
         )
         session = TrainingSession(self.base, RuleGoal(self.loaded.experiment.criteria, self.goal.objective))
         plan = slot_plan(session, self.data, self.folder, slots, self.loaded.experiment.criteria, self.goal.objective)

@@ -9,13 +9,14 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
+from analysis.errors import RunError
 from analysis.ledger import Ledger
 from analysis.ranking import best_epoch
 from analysis.run import EndRow, EndStatus, EpochRow, TrialRecord
 from search.run_folder import RunFolder
 from search.scheduler import EpochHalving
 from search.searcher import Goal, HearsEnds
-from trainables.slot import SlotDiedError
+from trainables.slot import SlotDiedError, SlotStartError
 
 
 class Recorder(tune.Callback):
@@ -24,6 +25,7 @@ class Recorder(tune.Callback):
     records: all trials known so far, by name, earlier sessions included; this is what the live view shows.
     amounts: a trial's name and configuration to its counts and weights per class.
     changed: called after each change. deadline: on the monotonic clock, None without a time budget.
+    retried: called with a trial and the reason when it is tried again from its last epoch.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class Recorder(tune.Callback):
         amounts: Callable[[str, dict[str, Any]], dict[str, dict[str, float]]],
         changed: Callable[[str], None],
         deadline: float | None = None,
+        retried: Callable[[str, str], None] = lambda trial, reason: None,
     ) -> None:
         self.records = records
         self._amounts = amounts
         self._ledger, self._folder, self._searcher, self._scheduler = ledger, folder, searcher, scheduler
-        self._goal, self._changed, self._deadline = goal, changed, deadline
+        self._goal, self._changed, self._deadline, self._retried = goal, changed, deadline, retried
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         name = trial.config["trial"]
@@ -58,6 +61,8 @@ class Recorder(tune.Callback):
     ) -> None:
         row = json.loads(result["row"])
         failure = row.pop("failure")
+        if row.pop("unwritten", False):
+            raise RunError(f"{self._folder.path}: {failure} (free space there, then resume the run)")
         record = self.records[row["trial"]]
         if failure is None:
             self._add_epoch(record, row)
@@ -101,10 +106,20 @@ class Recorder(tune.Callback):
                 self._end(trial, record, "stopped", "the time budget was used up")
                 self._changed(record.trial)
 
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._retried(trial.config["trial"], _last_line(trial.error_file)[1])
+
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        record = self.records[trial.config["trial"]]
+        """Tune gives up a trial that died too often; where it was never begun, no other one would be.
+
+        Raises:
+            RunError: slots do not start, so the trial stays unfinished.
+        """
+        record = self.records.get(trial.config["trial"])
+        error, reason = _last_line(trial.error_file)
+        if record is None or error == SlotStartError.__name__:
+            raise RunError(f"{self._folder.path}: {reason} (mend that, then resume the run)")
         if record.end is None:
-            reason = _last_line(trial.error_file)
             self._end(trial, record, "failed", reason)
             self._changed(record.trial)
 
@@ -118,9 +133,16 @@ class Recorder(tune.Callback):
         return {}
 
 
-def _last_line(error_file: str | None) -> str:
-    """What a slot or its process died of, from the traceback that Ray Tune wrote; its storage has that only later."""
+def _last_line(error_file: str | None) -> tuple[str, str]:
+    """What a slot or its process died of, from the traceback that Ray Tune wrote; its storage has that only later.
+
+    Gives the exception's name where it is one of a slot's own, else "", and what it says.
+    """
     if error_file is None or not Path(error_file).is_file():
-        return "no reason given"
+        return "", "no reason given"
     last = Path(error_file).read_text(encoding="utf-8").strip().splitlines()[-1]
-    return last.removeprefix(f"{SlotDiedError.__module__}.{SlotDiedError.__qualname__}: ")
+    for error in (SlotDiedError, SlotStartError):
+        prefix = f"{error.__module__}.{error.__qualname__}: "
+        if last.startswith(prefix):
+            return error.__name__, last.removeprefix(prefix)
+    return "", last

@@ -1,5 +1,6 @@
 """Ray Tune as this project uses it: slots that outlive trials, one ledger, and none of Tune's own reports."""
 
+import errno
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from analysis.errors import RunError
 from search.cluster import SlotLayout
 from search.live import SearchView
 from search.recorder import Recorder
@@ -22,6 +24,7 @@ Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def slot_plan(
@@ -42,6 +45,7 @@ def slot_plan(
         gpus=slots.gpus,
         criteria=criteria,
         objective=objective,
+        epoch_timeout=slots.epoch_timeout,
     )
 
 
@@ -55,9 +59,13 @@ def run_trials(
     scheduler: EpochHalving | None = None,
     time_budget: float | None = None,
 ) -> None:
-    """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder."""
+    """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder.
+
+    Raises:
+        RunError: the search cannot go on: nothing can be written, no slot starts, the Ray cluster is gone.
+    """
     options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
-    tune.Tuner(
+    tuner = tune.Tuner(
         tune.with_parameters(Slot, plan=plan),
         tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
         run_config=tune.RunConfig(
@@ -69,7 +77,22 @@ def run_trials(
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
             verbose=0,
         ),
-    ).fit()
+    )
+    try:
+        tuner.fit()
+    except Exception as failure:
+        raise _own_error(failure, folder) or failure from failure
+
+
+def _own_error(failure: BaseException | None, folder: RunFolder) -> RunError | None:
+    """What lies beneath an error of Tune's that a user can mend: Tune makes texts of what its callbacks raise."""
+    while failure is not None:
+        if isinstance(failure, RunError):
+            return failure
+        if isinstance(failure, OSError) and failure.errno in DISK_ERRORS:
+            return RunError(f"{folder.path}: {failure.strerror} (free space there, then resume the run)")
+        failure = failure.__cause__ or failure.__context__
+    return None
 
 
 def amounts_told(view: SearchView, data: PreparedData) -> Amounts:

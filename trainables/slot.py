@@ -5,25 +5,30 @@ workers it is a mailbox of numbered commands. Starting a worker group costs seco
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import tempfile
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import ray
 import ray.train
 from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from analysis.criteria import parse
 from analysis.predictions import LabelSpace
 from analysis.predictions_file import write_predictions
 from analysis.ranking import score
+from trainables.manifest import write_manifest
 
 # Each slot starts half a dozen processes that import this module, and only its workers train: torch, transformers and
 # all that needs them are imported where they are used.
@@ -39,8 +44,17 @@ CHECKPOINTS_FOLDER = "checkpoints"
 # How often a waiting slot looks whether its workers still live.
 HEARTBEAT_SECONDS = 2.0
 STOP_SECONDS = 10.0
+# How long a worker group may take to start; a cluster that grows needs minutes to bring up a node.
+START_SECONDS = 1800.0
+# An epoch that takes this many times the slot's longest so far, and at least so long, is not expected to end.
+LIMIT_FACTOR, LEAST_LIMIT_SECONDS = 20, 600.0
 # Ray Train takes a worker's report when it next polls; with its default of 2 s every epoch would wait for that.
 POLL_VARIABLE, POLL_SECONDS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1"
+# Ray Train counts a wait for resources among the starts that failed, so one wait must be long.
+START_VARIABLE, START_TIMEOUT_SECONDS = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600"
+START_RETRIES = 2
+# What libraries say, in exceptions of their own, of a file that could not be written.
+_NOT_WRITTEN = ("No space left on device", "Disk quota exceeded", "File too large", "PytorchStreamWriter")
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class SlotPlan:
     work: object reference to (open_session, data), which only the workers fetch. run_folder: absolute path or URI;
     checkpoints go below it.
     workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
+    epoch_timeout: seconds after which a slot that does not answer is given up; `auto`: 20 times its longest epoch so
+    far, at least 10 minutes; None: never.
     """
 
     work: Any
@@ -60,10 +76,19 @@ class SlotPlan:
     gpus: float = 0
     criteria: tuple[str, ...] = ()
     objective: str = "minority_recall"
+    epoch_timeout: float | Literal["auto"] | None = "auto"
 
 
 class SlotDiedError(RuntimeError):
-    """The worker group ended while a trial was waiting for it."""
+    """The worker group ended, or no longer answers, while a trial was waiting for it."""
+
+
+class SlotStartError(SlotDiedError):
+    """The worker group ended before it could take a trial."""
+
+
+class CheckpointUnwrittenError(RuntimeError):
+    """An epoch's checkpoint could not be written, for want of space most of all; no trial would fare better."""
 
 
 @ray.remote(num_cpus=0)
@@ -107,6 +132,7 @@ class Slot(tune.Trainable):
     def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:  # type: ignore[override]  # from with_parameters
         self._plan = plan
         self._criteria = [parse(text, plan.labels.minority) for text in plan.criteria]
+        self._longest: float | None = None
         self._group = _WorkerGroup(plan)
         self.reset_config(config)
 
@@ -118,11 +144,11 @@ class Slot(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        self._group.wait_until_up()
         if not self._begun:
             self._group.send("trial", {**self._trial, "start": self._start})
             self._begun = True
-        self._group.send("epoch")
-        row = self._group.take()
+        row = self._next_row()
         self._start = {"epoch": row["epoch"], "checkpoint": row["checkpoint"]}
         failed = row["failure"] is not None
         row["score"] = None if failed else score(row["metrics"], self._criteria, self._plan.objective)
@@ -132,6 +158,13 @@ class Slot(tune.Trainable):
         # The row as text, so that Tune neither flattens nor averages what only the ledger needs. An epoch that failed
         # was not reached, and must not lower the scores that rivals are held against.
         return {"epoch": 0 if failed else row["epoch"], "score": value, "row": json.dumps(row), "done": done}
+
+    def _next_row(self) -> dict[str, Any]:
+        started = time.monotonic()
+        self._group.send("epoch")
+        row = self._group.take(epoch_limit(self._plan.epoch_timeout, self._longest), "resources.epoch_timeout")
+        self._longest = max(self._longest or 0.0, time.monotonic() - started)
+        return row
 
     def _at_its_end(self, epoch: int) -> bool:
         """A trial may be asked to go no further than one epoch of its schedule."""
@@ -160,6 +193,17 @@ class Slot(tune.Trainable):
         self._group.stop()
 
 
+def epoch_limit(timeout: float | Literal["auto"] | None, longest: float | None) -> float | None:
+    """Seconds that an epoch may take, given the longest that its slot has seen; None without a limit.
+
+    >>> epoch_limit("auto", 120.0), epoch_limit("auto", 2.0), epoch_limit("auto", None), epoch_limit(60, 120.0)
+    (2400.0, 600.0, None, 60)
+    """
+    if timeout != "auto":
+        return timeout
+    return None if longest is None else max(LEAST_LIMIT_SECONDS, LIMIT_FACTOR * longest)
+
+
 class _WorkerGroup:
     """One `TorchTrainer` run in a thread, and the mailbox through which it is spoken to."""
 
@@ -167,6 +211,7 @@ class _WorkerGroup:
         from ray.train.torch import TorchTrainer
 
         os.environ.setdefault(POLL_VARIABLE, POLL_SECONDS)
+        os.environ.setdefault(START_VARIABLE, START_TIMEOUT_SECONDS)
         self._mailbox = Mailbox.remote()  # type: ignore[attr-defined]
         name = f"slot-{uuid.uuid4().hex[:8]}"
         resources = {"CPU": plan.cpus, **({"GPU": plan.gpus} if plan.gpus else {})}
@@ -176,8 +221,16 @@ class _WorkerGroup:
             scaling_config=ray.train.ScalingConfig(
                 num_workers=plan.workers, use_gpu=plan.gpus > 0, resources_per_worker=resources
             ),
-            run_config=ray.train.RunConfig(name=name, storage_path=f"{plan.run_folder}/{CHECKPOINTS_FOLDER}"),
+            run_config=ray.train.RunConfig(
+                name=name,
+                storage_path=f"{plan.run_folder}/{CHECKPOINTS_FOLDER}",
+                # Workers that Ray Train starts again by itself would read commands that are gone.
+                failure_config=ray.train.FailureConfig(  # type: ignore[call-arg]  # typed as that of Train's V1
+                    max_failures=0, max_preemption_failures=0, controller_failure_limit=START_RETRIES
+                ),
+            ),
         )
+        self._size, self._processes = plan.workers, list[tuple[str, int]]()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._fit, args=(trainer,), daemon=True, name=name)
         self._thread.start()
@@ -191,13 +244,26 @@ class _WorkerGroup:
     def send(self, kind: str, payload: Any = None) -> None:
         ray.get(self._mailbox.send.remote(kind, payload))
 
-    def take(self) -> dict[str, Any]:
-        """The next reply; waits as long as the group lives.
+    def wait_until_up(self) -> None:
+        """Wait until every worker has said that it is ready for its first trial.
 
         Raises:
-            SlotDiedError: the group ended, with the reason that Ray Train gave.
+            SlotStartError: the group ended before, or took too long.
         """
-        reply = self._mailbox.take.remote()
+        try:
+            while len(self._processes) < self._size:
+                up = self.take(START_SECONDS)
+                self._processes.append((up["node"], up["pid"]))
+        except SlotDiedError as failure:
+            raise SlotStartError(f"a slot did not start: {failure}") from None
+
+    def take(self, limit: float | None = None, key: str = "") -> dict[str, Any]:
+        """The next reply; waits as long as the group lives, and for `limit` seconds at most, which `key` sets.
+
+        Raises:
+            SlotDiedError: the group ended, with the reason that Ray Train gave, or the time is up.
+        """
+        reply, started = self._mailbox.take.remote(), time.monotonic()
         while True:
             ready, _ = ray.wait([reply], timeout=HEARTBEAT_SECONDS)
             if ready:
@@ -205,16 +271,34 @@ class _WorkerGroup:
                 return result
             if not self._thread.is_alive():
                 raise SlotDiedError(f"the worker group ended: {_reason(self._failure)}")
+            if limit is not None and time.monotonic() - started > limit:
+                raise SlotDiedError(f"the worker group gave no answer in {limit:g} s" + (f" ({key})" if key else ""))
 
     def stop(self) -> None:
+        """Let the workers finish; those that do not answer are killed, or they would keep their share of a GPU."""
         self.send("stop")
         self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            ended = [
+                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+                for node, pid in self._processes
+            ]
+            ray.wait(ended, num_returns=len(ended), timeout=STOP_SECONDS) if ended else None
+            self._thread.join(STOP_SECONDS)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _kill(pid: int) -> None:
+    """A stopped or deadlocked process hears nothing else."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _reason(failure: BaseException | None) -> str:
     """What befell each worker that failed, on one line and without Ray's advice."""
     if not isinstance(failure, ray.train.WorkerGroupError):
-        return str(failure or "no reason given").splitlines()[0]
+        cause = getattr(failure, "controller_failure", failure)
+        return str(cause or "no reason given").splitlines()[0]
     told = []
     for rank, error in sorted(failure.worker_failures.items()):
         # Of a worker that is gone, why its health check failed; of one that raised, the last line of the traceback.
@@ -237,6 +321,8 @@ def serve_trials(config: dict[str, Any]) -> None:
         torch.set_num_threads(max(1, int(plan.cpus)))
     open_session, data = ray.get(plan.work)
     desk = _Desk(plan, config["slot"], config["mailbox"], worker, open_session(data, worker))
+    here = {"node": ray.get_runtime_context().get_node_id(), "pid": os.getpid()}
+    ray.get(config["mailbox"].reply.remote(here))
     number = 0
     while True:
         number += 1
@@ -279,9 +365,11 @@ class _Desk:
             result = next(self._epochs)
             row = self._row(result)
         except Exception as failure:
-            if self._worker.size > 1:
-                raise  # the other workers wait in a sum; only ending the group sets them free
             row = _failed_row(self._trial, failure)
+            if self._worker.size > 1:
+                if row["unwritten"]:
+                    ray.get(self._mailbox.reply.remote(row))
+                raise  # the other workers wait in a sum; only ending the group sets them free
         if self._worker.rank == 0:
             ray.get(self._mailbox.reply.remote(row))
 
@@ -298,6 +386,7 @@ class _Desk:
             "seconds": round(result.seconds, 3),
             "peak_memory_mb": round(result.peak_memory_mb, 1),
             "failure": "the loss is no longer finite" if result.diverged else None,
+            "unwritten": False,
             "last": result.epoch >= self._last_epoch,
             "checkpoint": None,
             "predictions": None,
@@ -308,21 +397,48 @@ class _Desk:
         return row
 
     def _save(self, result: "EpochResult") -> str:
-        """Checkpoint and predictions, through Ray Train to the run's storage; the path relative to the run folder."""
+        """Checkpoint and predictions, through Ray Train to the run's storage; the path relative to the run folder.
+
+        Raises:
+            CheckpointUnwrittenError: there is no space, or the storage takes no files.
+        """
         name = f"{self._trial}-epoch-{result.epoch:03d}"
+        try:
+            self._report(result, name)
+        except Exception as failure:
+            if not _is_unwritten(failure):
+                raise
+            raise CheckpointUnwrittenError(f"{name} could not be written: {_last_line_of(failure)}") from failure
+        return f"{CHECKPOINTS_FOLDER}/{self._slot}/{name}"
+
+    def _report(self, result: "EpochResult", name: str) -> None:
         checkpoint = None
         with tempfile.TemporaryDirectory() as folder:
             if self._worker.rank == 0:
                 result.save(Path(folder))
                 if result.predictions is not None:
                     write_predictions(Path(folder) / PREDICTIONS_FILE, result.predictions, self._plan.labels)
+                write_manifest(Path(folder))
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({}, checkpoint=checkpoint, checkpoint_dir_name=name)
-        return f"{CHECKPOINTS_FOLDER}/{self._slot}/{name}"
+
+
+def _is_unwritten(failure: BaseException | None) -> bool:
+    """Whether an exception, or what lies beneath it, is the storage's fault and not the trial's."""
+    while failure is not None:
+        if isinstance(failure, OSError) or any(words in str(failure) for words in _NOT_WRITTEN):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False
+
+
+def _last_line_of(failure: BaseException) -> str:
+    return "".join(traceback.format_exception_only(failure)).strip().splitlines()[-1]
 
 
 def _failed_row(trial: str, failure: Exception) -> dict[str, Any]:
-    reason = "".join(traceback.format_exception_only(failure)).strip()
+    unwritten = isinstance(failure, CheckpointUnwrittenError)
+    reason = str(failure) if unwritten else "".join(traceback.format_exception_only(failure)).strip()
     return {
         "trial": trial,
         "epoch": 0,
@@ -335,6 +451,7 @@ def _failed_row(trial: str, failure: Exception) -> dict[str, Any]:
         "seconds": 0.0,
         "peak_memory_mb": 0.0,
         "failure": reason,
+        "unwritten": unwritten,
         "last": True,
         "checkpoint": None,
         "predictions": None,
