@@ -28,7 +28,7 @@ from rich.console import Console
 from analysis.errors import RarecallError
 from analysis.table import Column, render_columns
 from search.experiment import LoadedExperiment, load_experiment
-from search.export import export_trial
+from search.export import ExportOptions, export_trial
 from search.launch import LaunchOptions, launch
 from trainables.prepare import load_splits
 
@@ -53,7 +53,8 @@ def test_metrics(loaded: LoadedExperiment, folder: Path) -> tuple[Metrics, float
     minutes = (time.perf_counter() - started) / 60
     exported = folder.parent / f"{folder.name}-exported"
     shutil.rmtree(exported, ignore_errors=True)
-    export_trial(folder, exported, None, quiet)
+    # What it misses is what the table is about.
+    export_trial(ExportOptions(folder, exported, force=True), quiet)
     facts = json.loads((exported / "metrics.json").read_text())
     shutil.rmtree(exported)
     return {key: float("nan") if value is None else value for key, value in facts["test"].items()}, minutes

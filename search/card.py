@@ -1,21 +1,28 @@
 """The model card of an export, from the facts of its run."""
 
+import json
+
 from analysis.run import Run
+from search.card_metadata import base_on_the_hub, metadata_block
 from search.card_script import plain_script
+from search.card_sections import (
+    criteria_section,
+    data_section,
+    limits_section,
+    markdown_table,
+    rule_section,
+    versions_section,
+)
 from search.experiment import LoadedExperiment
 from search.exported import Exported
-from trainables.export import BASE_FOLDER
-from trainables.predict import load_task
+from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
+from trainables.predict import ADAPTER_FILE, load_task
 
 CARD = """\
----
-library_name: {library}
-pipeline_tag: {pipeline_tag}
-tags: [rarecall, imbalanced]
----
+{metadata}
 # {name}, trial {trial}
 
-Fine-tuned from `{base}` for {kind}: {classes}.
+{weights}, fine-tuned from {base} for {kind}: {classes}.
 Chosen among {trials} trials by its criteria, then by {objective}, on the validation split.
 
 ## What it recalls
@@ -24,9 +31,27 @@ Chosen among {trials} trials by its criteria, then by {objective}, on the valida
 
 The validation split chose this trial, so its figures flatter. The test split was opened once, for this export.
 
+## Criteria
+
+{criteria}
+
+## Intended use and limits
+
+{limits}
+
+## Data
+
+{data}
+
+## What decides
+
+{rule}
+
 ## Settings
 
 {settings}
+
+Trained with {versions}.
 
 ## Labels without rarecall
 
@@ -46,26 +71,37 @@ UNSEARCHED = "As in `experiment.yaml`."
 
 def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
     """Markdown with the front matter that the hub reads; the folder must hold its decision rule already."""
-    experiment, labels, folder = loaded.experiment, run.labels, exported.folder
-    embedded = (folder / BASE_FOLDER).is_dir()
+    experiment, folder = loaded.experiment, exported.folder
+    rule = json.loads((folder / DECISION_RULE_FILE).read_text(encoding="utf-8"))
     return CARD.format(
-        library="peft" if experiment.model.adapter == "lora" else "transformers",
-        pipeline_tag="text-classification" if experiment.data.image is None else "image-classification",
+        metadata=metadata_block(exported, loaded),
         name=experiment.name,
         trial=exported.trial.trial,
-        base=experiment.model.base,
+        weights=_weights(exported, experiment.model.adapter),
+        base=_base(loaded),
         kind=experiment.task.kind,
-        classes=", ".join(labels.classes),
+        classes=", ".join(run.labels.classes),
         trials=len(run.trials),
         objective=run.objective,
-        recalls=_markdown(("class", "validation recall", "test recall"), exported.recall_rows(labels)),
+        recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
+        criteria=criteria_section(exported.assessment),
+        limits=limits_section(run, folder.name, experiment.data.image is not None, experiment.model.max_length),
+        data=data_section(run),
+        rule=rule_section(rule, exported),
         settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
-        script=plain_script(folder.name, experiment, load_task(folder, experiment.task), embedded),
+        versions=versions_section(run),
+        script=plain_script(folder, experiment, load_task(folder, experiment.task)),
         folder=folder.name,
-        base_note=EMBEDDED_BASE if embedded else "",
+        base_note=EMBEDDED_BASE if (folder / BASE_FOLDER).is_dir() else "",
     )
 
 
-def _markdown(header: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _weights(exported: Exported, adapter: str) -> str:
+    if (exported.folder / ADAPTER_FILE).exists():
+        return "A LoRA adapter"
+    return "A whole model" if adapter == "none" else "A whole model, its LoRA adapter merged into the weights"
+
+
+def _base(loaded: LoadedExperiment) -> str:
+    name, known = loaded.experiment.model.base, base_on_the_hub(loaded)
+    return f"`{name}`" if known in (None, name) else f"`{name}` (`{known}`)"

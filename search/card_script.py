@@ -1,7 +1,10 @@
 """The script in a model card: from inputs to the labels of `rarecall predict` with transformers and peft alone."""
 
+from pathlib import Path
+
 from trainables.config import TrialConfig
 from trainables.export import BASE_FOLDER
+from trainables.predict import ADAPTER_FILE
 from trainables.tasks import Multiclass, Multilabel, Ordinal, Task, TieredScores
 
 SCRIPT = """\
@@ -66,17 +69,14 @@ tiers = torch.where(closed, tiers.clamp(max=rule["classes"].index(gate["max_tier
 """
 
 
-def plain_script(name: str, config: TrialConfig, task: Task, embedded: bool) -> str:
-    """Python that prints the label of each input.
-
-    name: of the folder, as seen from where the script runs. embedded: whether the base model lies in the folder.
-    """
+def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
+    """Python that prints the label of each input, for the exported model in `folder`, run beside it."""
     images = config.data.image is not None
-    adapter = config.model.adapter == "lora"
+    adapter, embedded = (folder / ADAPTER_FILE).exists(), (folder / BASE_FOLDER).is_dir()
     auto = "AutoModelForImageClassification" if images else "AutoModelForSequenceClassification"
     return SCRIPT.format(
         imports=_imports(auto, images, adapter),
-        inputs=(IMAGES if images else TEXTS).format(name=name),
+        inputs=(IMAGES if images else TEXTS).format(name=folder.name),
         loading="\n".join(
             [
                 *_model(auto, len(task.output_names), adapter, embedded),

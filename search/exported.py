@@ -7,13 +7,14 @@ from analysis.metrics import Confusion
 from analysis.predictions import LabelSpace
 from analysis.run import EpochRow, TrialRecord
 from analysis.table import Column, render_columns
+from analysis.verdicts import Assessment
 
 Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """test, test_confusion: None without a test split."""
+    """test, test_confusion: None without a test split. assessment: of the criteria, by the stored predictions."""
 
     folder: Path
     trial: TrialRecord
@@ -21,6 +22,7 @@ class Exported:
     validation: Metrics
     test: Metrics | None
     test_confusion: Confusion | None
+    assessment: Assessment
 
     def recall_rows(self, labels: LabelSpace) -> list[tuple[str, str, str]]:
         """Class, validation recall and test recall, as texts with the number of rows behind each figure."""

@@ -9,6 +9,7 @@ from PIL import Image
 
 from analysis.predictions import LabelSpace
 from analysis.run import EpochRow, Run, TrialRecord
+from analysis.verdicts import Assessment
 from search.card import model_card
 from search.experiment import load_experiment
 from search.exported import Exported
@@ -64,10 +65,10 @@ def texts(count, seed=0):
     return [" ".join(generator.choice(WORDS, generator.integers(1, 41))) for _ in range(count)]
 
 
-def export_folder(folder, task="multiclass", model=WHOLE, image=None):
+def export_folder(folder, task="multiclass", model=WHOLE, image=None, merge=False):
     """Write an exported folder, its model card included; gives its task with a decision rule that is not the default.
 
-    image: column of the images, for a model of images.
+    image: column of the images, for a model of images. merge: the adapter into its base.
     """
     section, rule = TASKS[task]
     label = "scores" if task == "tiered_scores" else "label"
@@ -86,7 +87,7 @@ def export_folder(folder, task="multiclass", model=WHOLE, image=None):
     trained = folder.with_name(f"{folder.name}-checkpoint")
     trained.mkdir()
     checkpoint.save_model(trained, _spread(base, config, built))
-    write_model(folder, base, config, built, trained)
+    write_model(folder, base, config, built, trained, merge=merge)
     (folder / "experiment.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     _write_card(folder, built)
     return built
@@ -142,5 +143,6 @@ def _write_card(folder, task):
     record = TrialRecord("t0001", epochs=[row])
     labels: LabelSpace = task.label_space
     run = Run(folder.parent, ({},), {"t0001": record}, [], (), labels, "minority_recall")
-    card = model_card(Exported(folder, record, row, {}, {}, None), run, load_experiment(folder / "experiment.yaml"))
+    exported = Exported(folder, record, row, {}, {}, None, Assessment((), 1.0, 0.9))
+    card = model_card(exported, run, load_experiment(folder / "experiment.yaml"))
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peft import PeftModel
 from PIL import Image
 
 from analysis.errors import RunError
@@ -26,27 +28,40 @@ BASE_FOLDER = "base"
 DECISION_RULE_FILE = "decision_rule.json"
 
 
-def write_model(folder: Path, base: BaseModel, config: TrialConfig, task: Task, trained: Path) -> None:
+def write_model(
+    folder: Path, base: BaseModel, config: TrialConfig, task: Task, trained: Path, *, merge: bool = False
+) -> None:
     """Write the checkpoint `trained` to `folder` so that transformers and peft load it.
 
-    A base model that only this machine can find is written along, with a configuration that knows the number of
-    outputs; peft would otherwise build a head of two.
+    merge: put an adapter into the weights of its base, so that transformers alone loads the folder. Otherwise a base
+    model that only this machine can find is written along, with a configuration that knows the number of outputs; peft
+    would build a head of two.
     """
     processor = load_processor(base)
     pad_id = getattr(processor, "pad_token_id", None)
     names = task.output_names
     model = build_model(config.model, ClassifierPool(base, names, pad_id), config.training.seed)
     checkpoint.restore_model(trained, model)
+    if isinstance(model, PeftModel) and merge:
+        model = _merged(model)
     folder.mkdir(parents=True)
     checkpoint.save_model(folder, model)
     if config.data.image is None:
         processor.model_max_length = config.model.max_length
     processor.save_pretrained(folder)
     (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
-    if config.model.adapter == "lora" and not base.portable:
+    if isinstance(model, PeftModel) and not base.portable:
         with quiet_transformers():
             load_classifier(base, names, pad_id).save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)
+
+
+def _merged(model: PeftModel) -> Any:
+    """The base with the adapter added to its weights and the trained head in its place; the adapter is gone."""
+    with warnings.catch_warnings():
+        # peft asks transformers under a name that transformers is giving up.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        return model.merge_and_unload()
 
 
 def point_to_base(folder: Path, base: Path) -> None:

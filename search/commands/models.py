@@ -13,11 +13,22 @@ from search.commands.options import ADDRESS, RUN
 @RUN
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
 @click.option("--trial", metavar="ID", help="This trial instead of the winner.")
-def export(run: Path, output: Path, trial: str | None) -> None:
-    """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process."""
-    from search.export import export_trial
+@click.option("--force", is_flag=True, help="Even if it misses a criterion; the card then says so.")
+@click.option("--merge", is_flag=True, help="Add the adapter to the weights of its base: loads without peft.")
+@click.option(
+    "--push-to-hub", "repo", metavar="REPO", help="Upload it to the Hugging Face hub too, as a private model."
+)
+@click.option("--public", is_flag=True, help="With --push-to-hub: everybody may see it.")
+def export(public: bool, **options: Any) -> None:
+    """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process.
 
-    export_trial(run, output, trial, Console())
+    A trial that misses one of its criteria is refused.
+    """
+    if public and not options["repo"]:
+        raise click.UsageError("--public is about an upload; add --push-to-hub REPO")
+    from search.export import ExportOptions, export_trial
+
+    export_trial(ExportOptions(public=public, **options), Console())
 
 
 @click.command()

@@ -82,6 +82,17 @@ def test_the_script_of_an_adapter_goes_with_its_folder(written, tmp_path):
     assert script_labels([moved], given) == [ours]
 
 
+def test_the_script_of_a_merged_adapter_needs_no_peft(written, tmp_path):
+    path, given = written
+    export_folder(tmp_path / "merged", "corn", LORA, merge=True)
+    ours = predicted(tmp_path / "merged", path)
+    assert set(ours) == set(CLASSES)
+    card = (tmp_path / "merged" / "README.md").read_text()
+    assert "peft" not in card
+    assert "A whole model, its LoRA adapter merged into the weights" in card
+    assert script_labels([tmp_path / "merged"], given) == [ours]
+
+
 def test_the_scripts_of_image_models_give_the_labels_of_predict(tmp_path):
     folders = [tmp_path / adapter for adapter in ("none", "lora")]
     for folder in folders:

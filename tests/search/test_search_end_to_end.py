@@ -261,6 +261,29 @@ def test_an_export_that_does_not_predict_the_same_is_refused_and_removed(copied)
     assert not (copied / "exported-2").exists()
 
 
+@pytest.mark.timeout(300)
+def test_a_missed_criterion_stops_the_export_unless_it_is_forced(copied):
+    """Criteria changed after the search; the forced export is merged, and judged on its own test rows."""
+    path = copied / "runs" / "tiny" / "ledger.jsonl"
+    header, *rows = path.read_text().splitlines()
+    criteria = ["recall[vaporware] >= 0", "accuracy > 1"]
+    path.write_text("\n".join([json.dumps({**json.loads(header), "criteria": criteria}), *rows]) + "\n")
+    told = refused("export", copied / "runs" / "tiny", "-o", copied / "model")
+    assert "misses 1 of its 2 criteria" in told
+    assert "accuracy > 1: got" in told
+    assert not (copied / "model").exists()
+    printed = rarecall(copied, "export", "runs/tiny", "-o", "model", "--force", "--merge")
+    assert "missed: accuracy > 1: " in printed
+    facts = json.loads((copied / "model" / "metrics.json").read_text())
+    assert facts["missed"] == ["accuracy > 1"]
+    assert [one["status"] for one in facts["criteria"]] == ["met", "missed"]
+    card = (copied / "model" / "README.md").read_text()
+    assert "although it misses: `accuracy > 1`" in card
+    assert not (copied / "model" / "adapter_config.json").exists()
+    found = json.loads(rarecall(copied, "evaluate", "model", "--data", "articles.jsonl", "--json"))
+    assert found["rows"] == 160
+
+
 # What runs in the background of a shell ignores Ctrl-C, and hands that on; a search in a terminal does not.
 HEARING_CTRL_C = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
