@@ -16,7 +16,7 @@ from analysis.report.sentences import counted, minority
 from analysis.wording import interval_text, value_text
 
 _BY_CLASS = {"precision": "precision", "f1": "F1"}
-# Of a larger matrix the largest confusions are listed as well.
+# Of a larger matrix the largest confusions are listed as well, and more classes stay a table on a narrow page.
 _READABLE = 12
 _ABOUT = "Rows are the true class, columns the predicted one; shading is the share of the row"
 
@@ -40,7 +40,12 @@ def classes_section(report: Report) -> Section | None:
         "Recall per class",
         (
             element("p", f"{minority(report)} {shaded}"),
-            table("Recall, precision and F1 of each class", headings, rows),
+            table(
+                "Recall, precision and F1 of each class",
+                headings,
+                rows,
+                stacked=len(rows) <= _READABLE,
+            ),
             _balance(report),
         ),
     )
@@ -107,7 +112,10 @@ def _matrix(report: Report, counts: IntArray) -> Markup:
 
 
 def _shaded(count: int, share: float, right: bool) -> Cell:
-    return Cell(element("span", f"{count:,}", style=f"--share:{share:.2f}"), class_="hit" if right else None)
+    return Cell(
+        element("span", f"{count:,}", style=f"--share:{share:.2f}"),
+        class_="hit" if right else None if count else "none",
+    )
 
 
 def _largest(report: Report, counts: IntArray) -> Child:

@@ -24,7 +24,7 @@ def errors_section(report: Report) -> Section | None:
         Heading("RMSE", title="Root mean squared error"),
     ]
     rows = [_row(report, name, scale) for name in names]
-    return Section("Error per dimension", (table("Mean absolute error per dimension", headings, rows),))
+    return Section("Error per dimension", (table("Mean absolute error per dimension", headings, rows, stacked=True),))
 
 
 def _scale(report: Report) -> Scale:
