@@ -79,8 +79,8 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
     """The leaderboard as JSON: run, winner, assessment, problems and trials; missing numbers are null.
 
     assessment: the winner's verdicts with interval and probability, null without its stored predictions. Each trial has
-    the fixed columns of the frame, criteria (list of text, value, status, violation), params, and the metrics,
-    confusion, checkpoint and predictions of its best epoch.
+    the fixed columns of the frame, criteria (list of text, value, status, violation), params, origin (of the
+    parameters: own, known or sampler), and the metrics, confusion, checkpoint and predictions of its best epoch.
     """
     ranked = _in_order(frame, run)
     best = next((standing for standing in ranked if standing.exportable), None)
@@ -173,6 +173,7 @@ def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[s
         yield {str(column): figure for column, figure in figures.items()} | {
             "criteria": criteria,
             "params": standing.record.params,
+            "origin": standing.record.origin,
             "metrics": best.metrics if best else {},
             "train_metrics": best.train_metrics if best else {},
             "confusion": best.confusion if best else None,

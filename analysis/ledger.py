@@ -203,7 +203,7 @@ class _Reader:
         elif kind == "trial":
             record = self._record(str(row["trial"]))
             record.params, record.end = dict(row["params"]), None
-            record.mitigation = row.get("mitigation") or {}
+            record.mitigation, record.origin = row.get("mitigation") or {}, str(row.get("origin") or "")
             self.started.add(record.trial)
         elif kind == "end":
             end = EndRow.from_row(row)

@@ -96,7 +96,8 @@ class EndRow:
 class TrialRecord:
     """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
 
-    mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none.
+    mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none. origin: of the
+    parameters: `own` (the experiment's settings), `known: …` or `sampler`; "" where the ledger does not tell.
     """
 
     trial: str
@@ -104,6 +105,7 @@ class TrialRecord:
     epochs: list[EpochRow] = field(default_factory=list)
     end: EndRow | None = None
     mitigation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def status(self) -> TrialStatus:

@@ -10,7 +10,7 @@ from losses.facts import LabelFacts
 from losses.imbalance import LogitAdjusted, MarginCrossEntropy
 from losses.multilabel import FocalBinaryCrossEntropy
 from losses.ordinal import ConditionalOrdinal, CumulativeLink
-from losses.registry import Loss, Target, build, check, names, outputs_for, parameters, register
+from losses.registry import Loss, Target, build, check, default, names, outputs_for, parameters, register
 from losses.regression import FocalSquaredError, Huber
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Target",
     "build",
     "check",
+    "default",
     "names",
     "outputs_for",
     "parameters",

@@ -113,6 +113,10 @@ class Registry:
         if faults:
             raise ValueError(f"loss {name!r}: " + "; ".join(faults))
 
+    def default(self, target: Target) -> str | None:
+        """The loss of a target where none is named."""
+        return self._defaults.get(target)
+
     def parameters(self, name: str | None, target: Target) -> tuple[str, ...]:
         """Names of the parameters of the loss `name`, or of the target's default for None; none for an unknown one."""
         loss = self._losses.get(self._defaults.get(target, "") if name is None else name)
@@ -176,3 +180,4 @@ names = _registry.names
 build = _registry.build
 check = _registry.check
 parameters = _registry.parameters
+default = _registry.default

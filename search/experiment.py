@@ -1,6 +1,6 @@
 """The experiment: one YAML file that says everything, validated as a whole before anything runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,14 +11,12 @@ from analysis import metrics
 from analysis.criteria import parse, split_key
 from analysis.errors import Fault, InputError
 from search.faults import faults_of, nearest, value_fault
-from search.overrides import with_values
-from search.space import SpaceEntry, default_space, is_searchable
+from search.overrides import value_at, with_values
+from search.space import LOSS_NAME, Condition, SpaceEntry, conditions, default_space, is_searchable
 from search.yaml_file import read_extended
 from trainables.config import TrialConfig, check_loss
 from trainables.section import Section
-from trainables.task_config import loss_parameters, loss_target
-
-LOSS_NAME = "training.loss.name"
+from trainables.task_config import default_loss, loss_parameters, loss_target
 
 
 class StopEarlyConfig(Section):
@@ -45,6 +43,7 @@ class SearchConfig(Section):
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
+    known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
 
 
 class ResourcesConfig(Section):
@@ -93,6 +92,16 @@ class Experiment(TrialConfig):
         defaults = default_space(self.loss_target, self.model.adapter, self.loss_parameters, scheme)
         merged = {**defaults, **self.space}
         return {key: entry for key, entry in merged.items() if entry is not None}
+
+    def conditions(self) -> dict[str, Condition]:
+        """By key of the full space, when a parameter exists."""
+        return conditions(self.full_space(), lambda name: loss_parameters(name, self.loss_target))
+
+    def own_settings(self, keys: Collection[str]) -> dict[str, Any]:
+        """What the experiment itself has under these dotted keys, the task's loss where it names none."""
+        settings = self.settings()
+        own = {key: value_at(settings, key) for key in keys}
+        return own | {key: own[key] or default_loss(self.loss_target) for key in own if key == LOSS_NAME}
 
 
 @dataclass(frozen=True)
@@ -177,16 +186,41 @@ def _space_faults(tree: Mapping[str, Any]) -> list[Fault]:
             entry: SpaceEntry | None = TypeAdapter(SpaceEntry | None).validate_python(raw)
         except ValidationError:
             continue  # told with the sections
+        faults += _condition_faults(str(key), entry, space)
         for value in entry.extremes() if entry else ():
-            faults += _fault_of_value(tree, str(key), value)
+            faults += _fault_of_value(tree, str(key), value, _companions(str(key), tree))
     return faults
 
 
-def _fault_of_value(tree: Mapping[str, Any], key: str, value: Any) -> list[Fault]:
+def _condition_faults(key: str, entry: SpaceEntry | None, space: Mapping[str, Any]) -> list[Fault]:
+    """Conditions must be on choices of the space that are always there."""
+    faults = []
+    for parent, values in entry.when.items() if entry else ():
+        raw = space.get(parent)
+        choices = raw.get("choices") if isinstance(raw, Mapping) and not raw.get("when") else None
+        unknown = [value for value in values if value not in (choices or ())]
+        if unknown:
+            rule = "must name choices of the space that have no condition themselves"
+            remedy = f"choices of {parent}: {choices}" if choices else "give that key `choices` in the space"
+            faults.append(Fault(f"space.{key}.when.{parent}", rule, repr(unknown), remedy))
+    return faults
+
+
+def _companions(key: str, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The loss that a searched parameter of it needs, where the losses are searched too and another one is set."""
+    choices, task = (tree["space"].get(LOSS_NAME) or {}).get("choices") or (), tree.get("task")
+    section, _, name = key.rpartition(".")
+    if section != LOSS_NAME.rpartition(".")[0] or key == LOSS_NAME or not isinstance(task, Mapping):
+        return {}
+    readers = [one for one in choices if name in loss_parameters(str(one), loss_target(task))]
+    return {LOSS_NAME: readers[0]} if readers else {}
+
+
+def _fault_of_value(tree: Mapping[str, Any], key: str, value: Any, companions: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with a searched value that was not wrong without it."""
     sections = {name: tree[name] for name in TrialConfig.model_fields if name in tree}
-    before = _messages(sections)
-    faults = [fault for fault in _trial_faults(with_parameters(sections, {key: value})) if str(fault) not in before]
+    before, params = _messages(sections), {key: value, **companions}
+    faults = [fault for fault in _trial_faults(with_parameters(sections, params)) if str(fault) not in before]
     return [Fault(f"space.{key}", fault.rule, fault.value or repr(value), fault.remedy) for fault in faults[:1]]
 
 

@@ -21,8 +21,8 @@ from search.cluster import SlotLayout, layout, ray_session
 from search.damage import leave_damaged_checkpoints
 from search.experiment import Experiment, LoadedExperiment
 from search.frozen import with_frozen_states
+from search.known_points import REMEDY_KEYS, known_points
 from search.live import LiveView, SearchView
-from search.overrides import value_at
 from search.recorder import Recorder
 from search.run_folder import RunFolder, open_run
 from search.scheduler import EpochHalving
@@ -121,17 +121,19 @@ class _Search:
 
     def _searcher(self) -> TrialSearcher:
         experiment = self.loaded.experiment
-        space = experiment.full_space()
-        settings = experiment.settings()
+        distributions = {key: entry.distribution() for key, entry in experiment.full_space().items()}
+        own, trials = experiment.own_settings({*distributions, *REMEDY_KEYS}), experiment.search.trials
         return TrialSearcher(
-            distributions={key: entry.distribution() for key, entry in space.items()},
+            distributions=distributions,
             make_config=self.loaded.trial_tree,
             goal=self.goal,
-            trials=experiment.search.trials,
+            trials=trials,
             seed=experiment.search.seed,
-            first={key: value_at(settings, key) for key in space},
+            first={key: own[key] for key in distributions},
             earlier=list(self.earlier.values()),
             journal=self.folder.journal,
+            known=known_points(distributions, own, trials) if experiment.search.known_points else (),
+            conditions=experiment.conditions(),
         )
 
     def _scheduler(self) -> EpochHalving | None:

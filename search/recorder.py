@@ -50,10 +50,11 @@ class Recorder(tune.Callback):
         name = trial.config["trial"]
         amounts = self._amounts(name, trial.config["config"])
         if name not in self.records:
+            params, origin = dict(trial.config["params"]), trial.config.get("origin", "")
             self._ledger.append(
-                {"kind": "trial", "trial": name, "params": trial.config["params"], "mitigation": amounts}
+                {"kind": "trial", "trial": name, "params": params, "mitigation": amounts, "origin": origin}
             )
-            self.records[name] = TrialRecord(name, dict(trial.config["params"]))
+            self.records[name] = TrialRecord(name, params, origin=origin)
         self._changed(name)
 
     def on_trial_result(

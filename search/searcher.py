@@ -4,6 +4,7 @@ Criteria reach the sampler as constraints, trials that were stopped early as pru
 failed ones as failed. The study is rebuilt from the ledger when a search goes on, so no snapshot can disagree with it.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -21,9 +22,12 @@ from analysis.criteria import Criterion
 from analysis.margins import constraints
 from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
-from search.space import contains
+from search.known_points import KnownPoint
+from search.space import Condition, contains
 
 STUDY_NAME = "rarecall"
+# Where a trial's parameters come from: `own`, `known: …` or `sampler`.
+ORIGIN = "origin"
 
 MakeConfig = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -47,6 +51,7 @@ class TrialSearcher(Searcher):
 
     distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets.
     trials: how many in all, those of earlier sessions included. first: parameters of the first trial of a new search.
+    known: tried next, those that an earlier session has not tried. conditions: by key, when a parameter exists.
     earlier: trials of earlier sessions, from the ledger; the unfinished ones go on before anything new starts.
     journal: file that `optuna-dashboard` can open while the search runs; made anew from the ledger by each session.
     """
@@ -61,12 +66,15 @@ class TrialSearcher(Searcher):
         first: Mapping[str, Any],
         earlier: Sequence[TrialRecord] = (),
         journal: Path | None = None,
+        known: Sequence[KnownPoint] = (),
+        conditions: Mapping[str, Condition] | None = None,
     ) -> None:
         super().__init__(metric="score", mode="max")
         self._distributions, self._make_config, self._goal = distributions, make_config, goal
         self._trials, self._asked = trials, len(earlier)
+        self._conditions = dict(conditions or {})
         # The seed moves with the trials already there, so that a resumed search does not repeat its suggestions.
-        sampler = optuna.samplers.TPESampler(seed=seed + len(earlier), multivariate=True, constant_liar=True)
+        sampler = _sampler(seed + len(earlier), conditional=bool(self._conditions))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = None if journal is None else _journal_storage(journal)
         self._study = optuna.create_study(
@@ -76,9 +84,8 @@ class TrialSearcher(Searcher):
         self._running: dict[str, optuna.Trial] = {}
         self._add_finished([record for record in earlier if record.end is not None])
         if not earlier:
-            self._study.enqueue_trial(
-                {key: first[key] for key in distributions if contains(distributions[key], first[key])}
-            )
+            self._enqueue({key: first[key] for key in distributions if contains(distributions[key], first[key])}, "own")
+        self._known = deque(point for point in known if not any(point.gave(record.params) for record in earlier))
 
     @property
     def study(self) -> optuna.Study:
@@ -91,14 +98,33 @@ class TrialSearcher(Searcher):
         if self._asked >= self._trials:
             return Searcher.FINISHED
         self._asked += 1
-        trial = self._study.ask(self._distributions)
-        name = f"t{self._asked:04d}"
+        if self._known and not self._waiting():
+            point = self._known.popleft()
+            self._enqueue(point.params, f"known: {point.name}")
+        trial = self._ask()
+        name, origin = f"t{self._asked:04d}", trial.user_attrs.get(ORIGIN, "sampler")
         self._running[trial_id] = trial
-        return {"trial": name, "params": trial.params, "config": self._make_config(trial.params), "start": None}
+        config = self._make_config(trial.params)
+        return {"trial": name, "params": trial.params, "config": config, "start": None, ORIGIN: origin}
+
+    def _waiting(self) -> bool:
+        return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def _enqueue(self, params: Mapping[str, Any], origin: str) -> None:
+        self._study.enqueue_trial(dict(params), user_attrs={ORIGIN: origin})
+
+    def _ask(self) -> optuna.Trial:
+        """A trial with those parameters whose conditions hold; conditions are on parameters that have none."""
+        always = {key: one for key, one in self._distributions.items() if key not in self._conditions}
+        trial = self._study.ask(always)
+        for key, condition in self._conditions.items():
+            if all(trial.params.get(parent) in values for parent, values in condition.items()):
+                _suggest(trial, key, self._distributions[key])
+        return trial
 
     def _go_on(self, trial_id: str, record: TrialRecord) -> dict[str, Any]:
         self._study.enqueue_trial(dict(record.params))
-        trial = self._study.ask(self._distributions)
+        trial = self._ask()
         self._running[trial_id] = trial
         start = None
         if record.epochs and record.epochs[-1].checkpoint:
@@ -167,6 +193,22 @@ class TrialSearcher(Searcher):
         """By criterion what is lacking, in margins of chance (`analysis.margins`): at most 0 is feasible to Optuna."""
         criteria = self._goal.criteria
         return list(zip((criterion.text for criterion in criteria), constraints(criteria, row), strict=True))
+
+
+def _sampler(seed: int, conditional: bool) -> optuna.samplers.TPESampler:
+    """TPE; with conditions it models the parameters in groups that come together, which Optuna calls experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True, group=conditional)
+
+
+def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(key, distribution.choices)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(key, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)
 
 
 def _journal_storage(path: Path) -> JournalStorage:

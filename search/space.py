@@ -1,6 +1,6 @@
 """The search space: which keys of an experiment vary, and between what."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from optuna.distributions import (
@@ -9,14 +9,31 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from trainables.section import Section
 
 Scalar = bool | int | float | str
 
 
-class RangeConfig(Section):
+# Values by key of the space; a parameter exists in a trial only where each of these has one of its values.
+Condition = Mapping[str, tuple[Scalar, ...]]
+
+
+class _Entry(Section):
+    """What all entries have. when: a parameter only for trials in which other parameters have one of these values."""
+
+    when: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = Field(default_factory=dict)
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: tuple(one) if isinstance(one, list | tuple) else (one,) for key, one in value.items()}
+
+
+class RangeConfig(_Entry):
     """Numbers from `low` to `high`; whole ones when both are. `log`: equally likely per factor instead of per step."""
 
     low: int | float
@@ -41,7 +58,7 @@ class RangeConfig(Section):
         return (self.low, self.high)
 
 
-class ChoicesConfig(Section):
+class ChoicesConfig(_Entry):
     """One of several values."""
 
     choices: tuple[Scalar, ...] = Field(min_length=1)
@@ -64,6 +81,7 @@ SpaceEntry = Annotated[
     Annotated[RangeConfig, Tag("range")] | Annotated[ChoicesConfig, Tag("choices")], Discriminator(_form)
 ]
 # What every trial of an experiment shares, because data are read and encoded once for all of them.
+LOSS_NAME, SCHEME = "training.loss.name", "training.class_weights.scheme"
 FIXED_KEYS = ("data", "task", "model.base", "model.max_length", "model.adapter")
 OPEN_SECTIONS: tuple[Literal["model"], Literal["training"]] = ("model", "training")
 
@@ -86,6 +104,37 @@ def default_space(target: str, adapter: str, loss_parameters: Collection[str], s
     if adapter == "lora":
         space["model.lora.rank"] = ChoicesConfig(choices=(4, 8, 16, 32))
     return space
+
+
+# Which schemes of class weights read a setting, where not all do.
+_SCHEMES_READING = {"strength": ("power",), "beta": ("effective_number",)}
+
+
+def conditions(
+    space: Mapping[str, SpaceEntry], loss_parameters: Callable[[str], Collection[str]]
+) -> dict[str, Condition]:
+    """By key, when a parameter exists: as its entry says, and where the loss or the weighting scheme is searched, only
+    for those that read it. loss_parameters: those of a loss by its name.
+    """
+    found: dict[str, dict[str, tuple[Scalar, ...]]] = {key: dict(entry.when) for key, entry in space.items()}
+    for parent in (LOSS_NAME, SCHEME):
+        entry = space.get(parent)
+        if not isinstance(entry, ChoicesConfig):
+            continue
+        for key in space:
+            section, _, name = key.rpartition(".")
+            if key != parent and parent.rpartition(".")[0] == section:
+                readers = tuple(one for one in entry.choices if _reads(parent, str(one), name, loss_parameters))
+                if readers != entry.choices:
+                    found[key].setdefault(parent, readers)
+    return {key: condition for key, condition in found.items() if condition}
+
+
+def _reads(parent: str, choice: str, name: str, loss_parameters: Callable[[str], Collection[str]]) -> bool:
+    """Whether a loss or a weighting scheme has a parameter."""
+    if parent == LOSS_NAME:
+        return name in loss_parameters(choice)
+    return choice in _SCHEMES_READING.get(name, (choice,))
 
 
 def is_searchable(key: str) -> bool:

@@ -165,6 +165,11 @@ def loss_target(kind: object, link: object = None) -> losses.Target:
     return {"tiered_scores": "scores", "multilabel": "labels"}.get(str(kind), "classes")  # type: ignore[return-value]
 
 
+def default_loss(target: losses.Target) -> str | None:
+    """The loss where the experiment names none."""
+    return losses.default(target)
+
+
 def loss_parameters(name: str | None, target: losses.Target) -> tuple[str, ...]:
     """Names of the parameters that a loss reads, the target's default one for None; none for an unknown loss."""
     return losses.parameters(name, target)

@@ -206,3 +206,32 @@ def test_a_searched_loss_takes_only_the_parameters_it_reads(write):
     assert tree["training"]["loss"] == {"name": "ldam", "gamma": 1.0}
     tree = loaded.trial_tree({"training.loss.name": "focal", "training.loss.gamma": 1.0})
     assert tree["training"]["loss"] == {"name": "focal", "gamma": 1.0, "label_smoothing": 0.1}
+
+
+def test_what_a_loss_or_scheme_does_not_read_exists_only_with_those_that_do(write):
+    space = {
+        "training.loss.name": {"choices": ["focal", "logit_adjusted", "ldam"]},
+        "training.loss.tau": {"low": 0.2, "high": 1.5},
+        "training.class_weights.scheme": {"choices": ["none", "power"]},
+        "training.class_weights.cap": {"low": 2.0, "high": 9.0, "when": {"training.class_weights.scheme": "power"}},
+    }
+    changes = {"task": {"kind": "multiclass"}, "criteria": [], "space": space}
+    assert load_experiment(write(changes)).experiment.conditions() == {
+        "training.loss.tau": {"training.loss.name": ("logit_adjusted",)},
+        "training.class_weights.strength": {"training.class_weights.scheme": ("power",)},
+        "training.class_weights.cap": {"training.class_weights.scheme": ("power",)},
+    }
+
+
+@pytest.mark.parametrize("values", ["powr", ["power", "balanced"]])
+def test_a_condition_must_be_on_choices_of_the_space(write, values):
+    space = {
+        "training.class_weights.scheme": {"choices": ["none", "power"]},
+        "training.class_weights.cap": {"low": 2.0, "high": 9.0, "when": {"training.class_weights.scheme": values}},
+        "training.warmup": {"low": 0.0, "high": 0.2, "when": {"training.epochs": 3}},
+    }
+    found = faults(write({"space": space}))
+    scheme = found["space.training.class_weights.cap.when.training.class_weights.scheme"]
+    assert "must name choices of the space" in scheme.rule
+    assert scheme.remedy == "choices of training.class_weights.scheme: ['none', 'power']"
+    assert "give that key `choices`" in found["space.training.warmup.when.training.epochs"].remedy

@@ -9,6 +9,7 @@ from scipy.stats import beta
 
 from analysis.criteria import parse
 from analysis.run import EndRow, EpochRow, TrialRecord
+from search.known_points import KnownPoint
 from search.overrides import with_values
 from search.searcher import Goal, TrialSearcher
 
@@ -32,7 +33,9 @@ def record(trial, epochs, status=None, params=None):
     return TrialRecord(trial, dict(params or {"training.learning_rate": 1e-3, "model.lora.rank": 4}), epochs, end)
 
 
-def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS, journal=None):
+def searcher(
+    trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS, journal=None, **more
+):
     return TrialSearcher(
         distributions=distributions,
         make_config=lambda params: with_values({"training": {"epochs": 3}}, params),
@@ -42,6 +45,7 @@ def searcher(trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distri
         first=first,
         earlier=earlier,
         journal=journal,
+        **more,
     )
 
 
@@ -68,6 +72,56 @@ def test_the_first_trial_has_the_settings_of_the_experiment_itself():
     assert (first["trial"], second["trial"]) == ("t0001", "t0002")
     assert first["start"] is second["start"] is None
     assert second["params"] != OWN_SETTINGS
+
+
+KNOWN = (
+    KnownPoint("small steps", {"training.learning_rate": 1e-4, "model.lora.rank": 4}),
+    KnownPoint("large steps", {"training.learning_rate": 1e-2, "model.lora.rank": 4}),
+)
+
+
+def test_known_points_come_after_the_experiments_own_settings_and_each_trial_says_where_it_comes_from():
+    subject = searcher(trials=4, known=KNOWN)
+    asked = [subject.suggest(trial_id) for trial_id in "abcd"]
+    assert [one["origin"] for one in asked] == ["own", "known: small steps", "known: large steps", "sampler"]
+    assert [one["params"] for one in asked[1:3]] == [dict(one.params) for one in KNOWN]
+
+
+def test_a_resumed_search_tries_the_known_points_that_are_left():
+    earlier = [record("t0001", [epoch_row("t0001", 1)], "completed"), record("t0002", [], None, KNOWN[0].params)]
+    subject = searcher(trials=4, known=KNOWN, earlier=earlier)
+    asked = [subject.suggest(trial_id) for trial_id in "abc"]
+    assert [(one["trial"], one["params"]) for one in asked[:2]] == [
+        ("t0002", dict(KNOWN[0].params)),
+        ("t0003", dict(KNOWN[1].params)),
+    ]
+    assert (asked[1]["origin"], asked[2]["origin"]) == ("known: large steps", "sampler")
+
+
+LOSSES = {
+    "training.loss.name": CategoricalDistribution(["focal", "ldam"]),
+    "training.loss.gamma": FloatDistribution(0.0, 3.0),
+}
+ONLY_FOCAL = {"training.loss.gamma": {"training.loss.name": ("focal",)}}
+
+
+def test_a_parameter_exists_only_where_its_condition_holds():
+    subject = searcher(
+        trials=30,
+        distributions=LOSSES,
+        first={"training.loss.name": "ldam", "training.loss.gamma": 2.0},
+        conditions=ONLY_FOCAL,
+    )
+    asked = [subject.suggest(str(number)) for number in range(30)]
+    assert asked[0]["params"] == {"training.loss.name": "ldam"}
+    kinds = {one["params"]["training.loss.name"]: "training.loss.gamma" in one["params"] for one in asked}
+    assert kinds == {"focal": True, "ldam": False}
+    ended = [record(one["trial"], [epoch_row(one["trial"], 1)], "completed", one["params"]) for one in asked[:20]]
+    for number, one in enumerate(ended):
+        subject.finish(str(number), one)
+    rebuilt = searcher(trials=21, distributions=LOSSES, earlier=ended, conditions=ONLY_FOCAL)
+    assert [trial.params for trial in rebuilt.study.trials] == [one.params for one in ended]
+    assert rebuilt.suggest("next")["trial"] == "t0021"
 
 
 def test_a_setting_outside_its_range_is_drawn_instead_and_the_others_are_kept():
