@@ -12,6 +12,7 @@ from losses.multilabel import FocalBinaryCrossEntropy
 from losses.ordinal import ConditionalOrdinal, CumulativeLink
 from losses.registry import Loss, Target, build, check, default, names, outputs_for, parameters, register
 from losses.regression import FocalSquaredError, Huber
+from losses.two_stage import TwoStage
 
 __all__ = [
     "ConditionalOrdinal",
@@ -25,6 +26,7 @@ __all__ = [
     "Loss",
     "MarginCrossEntropy",
     "Target",
+    "TwoStage",
     "build",
     "check",
     "default",

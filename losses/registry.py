@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losses.facts import LabelFacts
 
-Target = Literal["classes", "scores", "labels", "corn", "cumulative"]
+Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage"]
 
 
 class Loss(Protocol):
@@ -22,6 +22,8 @@ class Loss(Protocol):
     For `corn`: outputs [batch, grades - 1] logits of P(y > j | y >= j), targets int64 [batch].
     For `cumulative`: outputs [batch, grades - 1], column 0 the logit of P(y > 0), every further one lowering it by its
     softplus to the logit of P(y > j); targets int64 [batch].
+    For `two_stage`: outputs [batch, 1 + dimensions], column 0 the logit of being rare, the others scores on the scale 0
+    to 1; targets float of the same shape, column 0 being 1 for a rare row and 0 for any other.
     """
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor: ...

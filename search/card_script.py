@@ -1,15 +1,16 @@
 """The script in a model card: from inputs to the labels of `rarecall predict` with transformers and peft alone."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.config import TrialConfig
 from trainables.export import BASE_FOLDER
 from trainables.predict import ADAPTER_FILE
-from trainables.tasks import Multiclass, Multilabel, Ordinal, Task, TieredScores
+from trainables.tasks import Multiclass, Multilabel, Ordinal, Task, TieredScores, TwoStageScores, keyword_rules
 
 SCRIPT = """\
 import json
-import torch
+{regular}import torch
 {imports}
 
 folder, {inputs}
@@ -55,13 +56,36 @@ ORDINAL = """\
 {above}
 grades = (above > outputs.new_tensor(rule["thresholds"])).long().cumprod(dim=1).sum(dim=1)
 labels = [rule["classes"][i] for i in grades]"""
-TIERED_SCORES = """\
+SCORES = """\
 low, high = rule["range"]
-scores = (low + outputs * (high - low)).clamp(low, high)
+scores = (low + {outputs} * (high - low)).clamp(low, high)
 weights = outputs.new_tensor(rule["weights"])
+"""
+OVERALL = """\
 overall = (scores @ weights / weights.sum()).round(decimals=rule["overall_decimals"])
+"""
+TWO_STAGE = """\
+top = rule["two_stage"]["rare"] == rule["classes"][-1]
+cut, end = (rule["cuts"][-1], high) if top else (rule["cuts"][1], low)
+rare = outputs[:, 0].sigmoid() >= rule["two_stage"]["threshold"]
+overall = torch.where(rare & (overall < cut if top else overall >= cut), (cut + end) / 2, overall)
+"""
+KEYWORDS = """\
+def bounded(values, dimension):
+    for key, kept in (("at_least", torch.clamp_min), ("at_most", torch.clamp_max)):
+        for word in rule["keywords"]:
+            if word["dimension"] == dimension and word[key] is not None:
+                found = torch.tensor([bool(re.search(word["pattern"], text, re.IGNORECASE)) for text in texts])
+                values = torch.where(found, kept(values, word[key]), values)
+    return values
+scores = torch.stack([bounded(values, name) for values, name in zip(scores.T, rule["dimensions"])], dim=1)
+"""
+BOUNDED_OVERALL = """\
+overall = bounded(overall, None)
+"""
+TIERS = """\
 tiers = torch.bucketize(overall, outputs.new_tensor(rule["cuts"][1:]), right=True)
-{gatekeeper}labels = [rule["classes"][i] for i in tiers]"""
+"""
 GATEKEEPER = """\
 gate = rule["gatekeeper"]
 closed = scores[:, rule["dimensions"].index(gate["dimension"])] < gate["cut"]
@@ -75,6 +99,7 @@ def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
     adapter, embedded = (folder / ADAPTER_FILE).exists(), (folder / BASE_FOLDER).is_dir()
     auto = "AutoModelForImageClassification" if images else "AutoModelForSequenceClassification"
     return SCRIPT.format(
+        regular="import re\n" if keyword_rules(task) else "",
         imports=_imports(auto, images, adapter),
         inputs=(IMAGES if images else TEXTS).format(name=folder.name),
         loading="\n".join(
@@ -124,5 +149,15 @@ def _deciding(task: Task) -> str:
     if isinstance(task, Ordinal):
         return ORDINAL.format(above=ABOVE[task.link])
     if isinstance(task, TieredScores):
-        return TIERED_SCORES.format(gatekeeper=GATEKEEPER if task.gatekeeper is not None else "")
+        return "".join(_tiers(task))
     raise ValueError(f"a task of kind {task.kind!r} needs lines in search/card_script.py")
+
+
+def _tiers(task: TieredScores) -> Iterator[str]:
+    two_stage = isinstance(task, TwoStageScores)
+    yield SCORES.format(outputs="outputs[:, 1:]" if two_stage else "outputs")
+    yield KEYWORDS if task.keywords else ""
+    yield OVERALL + (TWO_STAGE if two_stage else "")
+    yield BOUNDED_OVERALL if task.keywords else ""
+    yield TIERS + (GATEKEEPER if task.gatekeeper is not None else "")
+    yield 'labels = [rule["classes"][i] for i in tiers]'

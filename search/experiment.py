@@ -230,7 +230,7 @@ def with_parameters(sections: Mapping[str, Any], params: Mapping[str, Any]) -> d
     task = tree.get("task")
     if LOSS_NAME not in params or not isinstance(task, Mapping):
         return tree
-    known = loss_parameters(params[LOSS_NAME], loss_target(task.get("kind"), task.get("link")))
+    known = loss_parameters(params[LOSS_NAME], loss_target(task))
     loss = {key: value for key, value in tree["training"]["loss"].items() if key == "name" or key in known}
     return with_values(tree, {"training.loss": loss})
 
@@ -297,7 +297,7 @@ def _loss_faults(tree: Mapping[str, Any]) -> list[Fault]:
     if not isinstance(loss, Mapping) or not isinstance(task, Mapping):
         return []
     try:
-        check_loss(loss_target(task.get("kind"), task.get("link")), loss)
+        check_loss(loss_target(task), loss)
     except ValueError as error:
         return [value_fault(str(error))]
     return []

@@ -22,6 +22,7 @@ from trainables.bases import resolve_base
 from trainables.config import TrialConfig
 from trainables.export import discard, write_model
 from trainables.prepare import LabelledSplits, load_splits
+from trainables.tasks import switched
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     loaded = load_experiment(options.run / EXPERIMENT_FILE)
     config = TrialConfig.model_validate(loaded.trial_tree(record.params))
     base = resolve_base(config.model.base, loaded.folder)
-    data = _with_rule(_same_data(run, load_splits(config, loaded.folder)), row)
+    data = _deciding(_same_data(run, load_splits(config, loaded.folder)), config, row)
     try:
         write_model(output, base, config, data.task, run.resolve(row.checkpoint or ""), merge=options.merge)
         measured = check_and_measure(run, row, data, config, output)
@@ -96,9 +97,10 @@ def _same_data(run: Run, data: LabelledSplits) -> LabelledSplits:
     return data
 
 
-def _with_rule(data: LabelledSplits, row: EpochRow) -> LabelledSplits:
-    """The data with the rule that the epoch's validation predictions gave."""
-    return replace(data, task=data.task.with_rule(row.rule)) if row.rule else data
+def _deciding(data: LabelledSplits, config: TrialConfig, row: EpochRow) -> LabelledSplits:
+    """The data with the keywords of the trial and the rule that the epoch's validation predictions gave."""
+    task = switched(data.task, config.training.decision_rule.keywords)
+    return replace(data, task=task.with_rule(row.rule) if row.rule else task)
 
 
 def _tell(exported: Exported, run: Run, console: Console) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet
 from analysis.errors import Fault, InputError
 from analysis.predictions import FloatArray, Predictions
 from analysis.predictions_file import OVERALL
-from trainables.tasks import Task
+from trainables.tasks import Task, TieredScores
 from trainables.unlabelled import Source, Unlabelled
 
 ROW, LABEL, CUT_DISTANCE, ERROR = "row", "predicted", "cut_distance", "error"
@@ -83,7 +83,8 @@ def _predicted(predictions: Predictions, task: Task) -> Columns:
         overall = predictions.predicted_overall
         columns |= _block(LABEL, labels.dimensions, predictions.predicted_scores)
         columns |= _block(LABEL, (OVERALL,), overall[:, None])
-        columns[CUT_DISTANCE] = _plain(cut_distance(overall, np.asarray(task.rule)))
+        assert isinstance(task, TieredScores)
+        columns[CUT_DISTANCE] = _plain(cut_distance(overall, np.asarray(task.cuts_in_force)))
     return columns
 
 

@@ -54,6 +54,30 @@ TASKS = {
         },
         (4.25, 5.5),
     ),
+    "two_stage": (
+        {
+            "kind": "tiered_scores",
+            "dimensions": {"maturity": {"weight": 2}, "proof": {"weight": 1}},
+            "tiers": {"low": 0, "middle": 4, "high": 6},
+            "two_stage": {"rare": "high"},
+        },
+        (4.25, 7.5, 0.65),
+    ),
+    "keywords": (
+        {
+            "kind": "tiered_scores",
+            "dimensions": {"maturity": {"weight": 2}, "proof": {"weight": 1}},
+            "tiers": {"low": 0, "middle": 4, "high": 6},
+            "two_stage": {"rare": "low"},
+            "keywords": [
+                {"any": ["pilot", "Solar Roof"], "dimension": "maturity", "at_least": 7.5},
+                {"any": ["steel", "units"], "dimension": "maturity", "at_most": 7},
+                {"pattern": r"grid( \w+)? market", "at_most": 3.5},
+                {"any": ["sold", "wind tower"], "at_least": 5.75, "at_most": 9},
+            ],
+        },
+        (4.25, 5.5, 0.68),
+    ),
 }
 LORA = {"base": "minilm", "adapter": "lora", "lora": {"layers": "last 1", "rank": 4}}
 WHOLE = {"base": "tiny-bert", "adapter": "none"}
@@ -71,7 +95,7 @@ def export_folder(folder, task="multiclass", model=WHOLE, image=None, merge=Fals
     image: column of the images, for a model of images. merge: the adapter into its base.
     """
     section, rule = TASKS[task]
-    label = "scores" if task == "tiered_scores" else "label"
+    label = "scores" if section["kind"] == "tiered_scores" else "label"
     tree = {
         "name": folder.name,
         "data": {"path": "rows.jsonl", **({} if label == "scores" else {"label": label})},

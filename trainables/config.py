@@ -204,7 +204,7 @@ class TrialConfig(Section):
     @model_validator(mode="after")
     def _weights_fit_task(self) -> "TrialConfig":
         section = self.training.class_weights
-        if section.scheme in weights.ROW_SCHEMES and self.loss_target != "scores":
+        if section.scheme in weights.ROW_SCHEMES and self.task.kind != "tiered_scores":
             raise ValueError(
                 f"training.class_weights.scheme: {section.scheme} weighs rows by their scores, and a task of kind "
                 f"{self.task.kind} has none"
@@ -215,10 +215,16 @@ class TrialConfig(Section):
             raise ValueError(f"training.class_weights.values: must name some of {list(named)}, got {unknown}")
         return self
 
+    @model_validator(mode="after")
+    def _keywords_have_texts(self) -> "TrialConfig":
+        if self.data.image is not None and getattr(self.task, "keywords", None):
+            raise ValueError("task.keywords: need texts to be found in, and data.image names a column of images")
+        return self
+
     @property
     def loss_target(self) -> losses.Target:
         """Which losses fit the task."""
-        return loss_target(self.task.kind, getattr(self.task, "link", None))
+        return loss_target(vars(self.task))
 
     @property
     def loss_parameters(self) -> tuple[str, ...]:

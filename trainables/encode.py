@@ -51,10 +51,10 @@ class TokenArrays(_Ragged):
 class EncodedSplit(_Ragged):
     """Inputs and labels of n rows, as plain arrays that Ray's object store passes on without a copy, read-only.
 
-    rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices: as in
-    `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where it was computed
-    beforehand. images: of n rows, which then count as one token each. groups: [n] equal for rows that must stay
-    together when rows are divided, such as those of equal text.
+    rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices,
+    keywords: as in `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where
+    it was computed beforehand. images: of n rows, which then count as one token each. groups: [n] equal for rows that
+    must stay together when rows are divided, such as those of equal text.
     """
 
     rows: IntArray
@@ -67,6 +67,7 @@ class EncodedSplit(_Ragged):
     slices: Mapping[str, NameArray] = field(default_factory=dict)
     images: "EncodedImages | None" = None
     groups: IntArray | None = None
+    keywords: BoolArray | None = None
 
     def take(self, index: IntArray) -> "EncodedSplit":
         """The rows at `index` [m], in its order, copied."""
@@ -82,13 +83,14 @@ class EncodedSplit(_Ragged):
             slices={name: values[index] for name, values in self.slices.items()},
             images=None if self.images is None else replace(self.images, pixels=self.images.pixels[index]),
             groups=None if self.groups is None else self.groups[index],
+            keywords=None if self.keywords is None else self.keywords[index],
         )
 
     @property
     def nbytes(self) -> int:
         """Memory of all arrays together."""
-        pixels = None if self.images is None else self.images.pixels
-        arrays = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states, self.labels, pixels)
+        own = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states, self.labels, self.keywords)
+        arrays = (*own, None if self.images is None else self.images.pixels)
         return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -114,11 +116,12 @@ def joined(first: EncodedSplit, second: EncodedSplit) -> EncodedSplit:
         one, other = getattr(first, name), getattr(second, name)
         return None if one is None else np.concatenate([one, other])
 
+    names = ("rows", "ids", "classes", "scores", "states", "labels", "groups", "keywords")
     images = None
     if first.images is not None and second.images is not None:
         images = replace(first.images, pixels=np.concatenate([first.images.pixels, second.images.pixels]))
     return EncodedSplit(
-        **{name: both(name) for name in ("rows", "ids", "classes", "scores", "states", "labels", "groups")},
+        **{name: both(name) for name in names},
         offsets=np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
         slices={name: np.concatenate([values, second.slices[name]]) for name, values in first.slices.items()},
         images=images,
@@ -153,6 +156,7 @@ def encode(processor: Any, examples: Examples, max_length: int) -> EncodedSplit:
         labels=examples.labels,
         slices=examples.slices,
         images=images,
+        keywords=examples.keywords,
     )
 
 

@@ -16,7 +16,7 @@ from analysis.predictions import FloatArray, IntArray, Predictions
 from trainables.config import TrainingConfig
 from trainables.decision import RuleGoal, decide
 from trainables.examples import Labelled, Part
-from trainables.tasks import Task
+from trainables.tasks import Task, switched
 from trainables.worker import Worker
 
 # What is left out of the training figures: known counts, and areas, which need a sort per class.
@@ -86,7 +86,8 @@ def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: R
     predictions, train_metrics = None, dict[str, float]()
     rule: tuple[float, ...] = ()
     if found.validation is not None:
-        decided, predictions = _decided(found.validation, task, training, goal)
+        chosen = switched(task, training.decision_rule.keywords)
+        decided, predictions = _decided(found.validation, chosen, training, goal)
         rule = decided.rule if training.decision_rule.fit else ()
         train_metrics = _train_metrics(found.train, decided)
     labels = task.label_space

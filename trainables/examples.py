@@ -23,6 +23,8 @@ class Labelled(Protocol):
     def labels(self) -> BoolArray | None: ...
     @property
     def slices(self) -> Mapping[str, NameArray]: ...
+    @property
+    def keywords(self) -> BoolArray | None: ...
 
 
 class Part:
@@ -33,6 +35,7 @@ class Part:
         self.scores = None if whole.scores is None else whole.scores[index]
         self.labels = None if whole.labels is None else whole.labels[index]
         self.slices = {name: values[index] for name, values in whole.slices.items()}
+        self.keywords = None if whole.keywords is None else whole.keywords[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,7 @@ class Examples:
     labels: [n, labels] whether the row has each label, where it may have several.
     slices: [n] values of the columns whose parts are looked at one by one.
     images: n images, None for texts.
+    keywords: [n, rules] whether each keyword rule of the task finds its words in the text; None without such rules.
     """
 
     rows: IntArray
@@ -58,6 +62,7 @@ class Examples:
     labels: BoolArray | None = None
     slices: Mapping[str, NameArray] = field(default_factory=dict)
     images: Images | None = None
+    keywords: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -76,6 +81,7 @@ class Examples:
             labels=None if self.labels is None else self.labels[positions],
             slices={name: values[positions] for name, values in self.slices.items()},
             images=None if self.images is None else self.images.take(positions),
+            keywords=None if self.keywords is None else self.keywords[positions],
         )
 
     def class_rows(self, count: int) -> IntArray:

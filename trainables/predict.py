@@ -20,11 +20,12 @@ from trainables.encode import EncodedSplit, encode
 from trainables.examples import Examples
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
 from trainables.forward import Forward
+from trainables.keywords import marked
 from trainables.models import quiet_transformers
 from trainables.optimisation import resolve_precision
 from trainables.reload import load_processor, takes_images
 from trainables.task_config import TaskConfig
-from trainables.tasks import Task, build_task
+from trainables.tasks import Task, build_task, keyword_rules, switched
 from trainables.worker import Worker
 
 ADAPTER_FILE = "adapter_config.json"
@@ -46,7 +47,7 @@ class Predictor:
 
     def encode(self, examples: Examples) -> EncodedSplit:
         """The examples as the model takes them."""
-        return encode(self.processor, examples, self.max_length)
+        return encode(self.processor, marked(examples, keyword_rules(self.task)), self.max_length)
 
     def outputs(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> FloatArray:
         """Raw outputs [rows, outputs] in the order of the split; `tell` hears after each batch how many rows it had."""
@@ -126,7 +127,7 @@ def load_task(folder: Path, config: TaskConfig) -> Task:
     path = folder / DECISION_RULE_FILE
     try:
         rule: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        task = build_task(config, tuple(rule["classes"]))
+        task = switched(build_task(config, tuple(rule["classes"])), bool(rule.get("keywords")))
         values = _rule_values(rule)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: must be the decision rule that the export wrote, got {error!r}") from error
@@ -140,8 +141,12 @@ def load_task(folder: Path, config: TaskConfig) -> Task:
 
 def _rule_values(rule: dict[str, Any]) -> tuple[float, ...]:
     """The values that `Task.with_rule` takes; none in a folder that was written before there were any."""
-    # The first cut is the lowest score, where nothing is decided.
-    values = rule["cuts"][1:] if "cuts" in rule else rule.get("offsets") or rule.get("thresholds") or ()
+    if "cuts" in rule:
+        stage = rule.get("two_stage")
+        # The first cut is the lowest score, where nothing is decided.
+        values = (*rule["cuts"][1:], *([stage["threshold"]] if stage else []))
+    else:
+        values = rule.get("offsets") or rule.get("thresholds") or ()
     return tuple(float(value) for value in values)
 
 

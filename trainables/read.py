@@ -27,9 +27,10 @@ from trainables.cells import (
 from trainables.config import DataConfig
 from trainables.examples import Examples
 from trainables.images import ArrayImages, FileImages, Images, check_image, joined
+from trainables.keywords import marked
 from trainables.records import Records, read_records
 from trainables.task_config import MulticlassConfig, MultilabelConfig, OrdinalConfig, TaskConfig, TieredScoresConfig
-from trainables.tasks import TieredScores, build_task
+from trainables.tasks import TieredScores, build_task, keyword_rules
 
 Item = TypeVar("Item")
 
@@ -296,7 +297,7 @@ def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], 
         images=joined(images) if images else None,
     )
     sources = np.repeat(np.arange(len(files), dtype=np.int64), [len(rows) for rows in kept])
-    return Reading(examples, classes, sources, skipped)
+    return Reading(marked(examples, keyword_rules(build_task(task, classes))), classes, sources, skipped)
 
 
 def _indicators(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> BoolArray:

@@ -1,11 +1,14 @@
 """The section `task` of an experiment: one class for each kind of task."""
 
 import itertools
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 import losses
+from trainables.keywords import words_pattern
 from trainables.section import Section
 
 Names = Annotated[tuple[str, ...], Field(min_length=2)]
@@ -33,6 +36,54 @@ class CatastrophicConfig(Section):
     predicted_above: float
 
 
+class KeywordConfig(Section):
+    """Words that keep a predicted score within bounds: those of `any`, or a regular expression as `pattern`.
+
+    Case does not matter. dimension: the score that is kept, the overall score without one.
+    """
+
+    any: Annotated[tuple[Annotated[str, Field(pattern=r"\S")], ...], Field(min_length=1)] | None = None
+    pattern: str | None = Field(None, min_length=1)
+    dimension: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @field_validator("any", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"must be a regular expression of Python's, got {value!r}: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "KeywordConfig":
+        if (self.any is None) == (self.pattern is None):
+            raise ValueError("give either `any`, a list of words, or `pattern`")
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give `at_least`, `at_most`, or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least must not be above at_most, got {self.at_least:g} and {self.at_most:g}")
+        return self
+
+    @property
+    def regular_expression(self) -> str:
+        """What finds the words, or the pattern itself."""
+        return self.pattern or words_pattern(self.any or ())
+
+
+class TwoStageConfig(Section):
+    """Stage 1 says whether a row is of the tier `rare`, the highest or the lowest; stage 2 scores the others."""
+
+    rare: str
+
+
 class TieredScoresConfig(Section):
     """Several scores per row; their weighted mean is cut into tiers. `tiers` maps each name to its lower bound."""
 
@@ -42,6 +93,8 @@ class TieredScoresConfig(Section):
     tiers: dict[str, float] = Field(min_length=2)
     gatekeeper: GatekeeperConfig | None = None
     catastrophic: CatastrophicConfig | None = None
+    keywords: tuple[KeywordConfig, ...] = ()
+    two_stage: TwoStageConfig | None = None
     minority: tuple[str, ...] | None = Field(None, description="default: every tier but the largest")
 
     @model_validator(mode="after")
@@ -58,7 +111,26 @@ class TieredScoresConfig(Section):
             raise ValueError(f"gatekeeper.dimension must be one of {list(self.dimensions)}")
         if self.gatekeeper and self.gatekeeper.max_tier not in self.tiers:
             raise ValueError(f"gatekeeper.max_tier must be one of {list(self.tiers)}")
+        ends = [next(iter(self.tiers)), next(reversed(self.tiers))]
+        if self.two_stage and self.two_stage.rare not in ends:
+            # Scores of the rows on both sides would pass through a tier between them.
+            raise ValueError(
+                f"two_stage.rare must be the lowest or the highest tier, {ends}, got {self.two_stage.rare!r}"
+            )
         _known_minority(self.minority, tuple(self.tiers))
+        return self
+
+    @model_validator(mode="after")
+    def _keywords_fit(self) -> "TieredScoresConfig":
+        low, high = self.range
+        for number, rule in enumerate(self.keywords):
+            if rule.dimension is not None and rule.dimension not in self.dimensions:
+                raise ValueError(
+                    f"keywords[{number}].dimension must be one of {list(self.dimensions)}, got {rule.dimension!r}"
+                )
+            bounds = [bound for bound in (rule.at_least, rule.at_most) if bound is not None]
+            if not all(low <= bound <= high for bound in bounds):
+                raise ValueError(f"keywords[{number}] must have bounds from {low:g} to {high:g}, got {bounds}")
         return self
 
 
@@ -154,15 +226,19 @@ TaskConfig = Annotated[
 ]
 
 
-def loss_target(kind: object, link: object = None) -> losses.Target:
-    """Which losses fit a kind of task; `link` counts for ordinal ones. Classes where the kind is none of ours.
+def loss_target(task: Mapping[str, Any]) -> losses.Target:
+    """Which losses fit a section `task`, be it valid or not. Classes where its kind is none of ours.
 
-    >>> loss_target("ordinal", "corn"), loss_target("ordinal", "softmax"), loss_target("tiered_scores")
-    ('corn', 'classes', 'scores')
+    >>> loss_target({"kind": "ordinal"}), loss_target({"kind": "ordinal", "link": "softmax"})
+    ('corn', 'classes')
     """
+    kind = task.get("kind")
+    if kind == "tiered_scores":
+        return "two_stage" if task.get("two_stage") else "scores"
     if kind == "ordinal":
-        return {"softmax": "classes", "cumulative": "cumulative"}.get(str(link), "corn")  # type: ignore[return-value]
-    return {"tiered_scores": "scores", "multilabel": "labels"}.get(str(kind), "classes")  # type: ignore[return-value]
+        links: dict[Any, losses.Target] = {"softmax": "classes", "cumulative": "cumulative"}
+        return links.get(str(task.get("link")), "corn")
+    return "labels" if kind == "multilabel" else "classes"
 
 
 def default_loss(target: losses.Target) -> str | None:

@@ -19,6 +19,7 @@ PARAMETERS = {
     "huber": [{}, {"delta": 1.0}, {"delta": 1e-3}],
     "ldam": [{}, {"scale": 1.0}, {"max_margin": 2.0, "scale": 5.0, "gamma": 0.5}],
     "logit_adjusted": [{}, {"tau": 0.5}, {"tau": 2.0, "gamma": 0.5}, {"gamma": 2.0, "label_smoothing": 0.1}],
+    "two_stage": [{}, {"gamma": 0.5}, {"gamma": 0.0, "rare_weight": 0.1}],
 }
 COLUMNS = 3
 EXTREME = 1e4
@@ -30,6 +31,7 @@ FACTS = {
     "labels": losses.LabelFacts(COUNTS, weights=(1.0, 3.0, 10.0), implications=((1, 0),), exclusions=((1, 2),)),
     "corn": losses.LabelFacts((*COUNTS, 1.0)),
     "cumulative": losses.LabelFacts((*COUNTS, 1.0)),
+    "two_stage": losses.LabelFacts(COUNTS),
 }
 # Of three columns, worst last.
 PREDICTIONS = {
@@ -38,6 +40,7 @@ PREDICTIONS = {
     "labels": ([[3.0, -3, -3], [1, -1, -1], [-1, 1, 1]], [1.0, 0, 0]),
     "corn": ([[2.0, 2, 2], [1, 1, 1], [-1, -1, -1]], 3),
     "cumulative": ([[5.0, -3, -3], [2, -1, -1], [-1, 1, 1]], 3),
+    "two_stage": ([[-3.0, 0.5, 0.5], [-1, 0.6, 0.5], [1, 0.9, 0.5]], [0.0, 0.5, 0.5]),
 }
 
 
@@ -67,6 +70,10 @@ def example(target, rows, dtype=torch.float64):
         # Both drawn from the whole scale, so that errors are far from 0 and from Huber's kinks.
         outputs = torch.rand(rows, COLUMNS, generator=generator, dtype=torch.float64)
         return outputs.to(dtype), torch.rand(rows, COLUMNS, generator=generator, dtype=torch.float64).to(dtype)
+    if target == "two_stage":
+        outputs, targets = torch.rand(2, rows, COLUMNS, generator=generator, dtype=torch.float64)
+        targets[:, 0] = torch.arange(rows) % 3 == 1
+        return outputs.to(dtype), targets.to(dtype)
     outputs = 2 * torch.randn(rows, COLUMNS, generator=generator, dtype=torch.float64)
     if target == "labels":
         return outputs.to(dtype), torch.randint(2, (rows, COLUMNS), generator=generator).to(dtype)
@@ -79,10 +86,11 @@ def extremes(target, dtype):
         rows = list(product((-EXTREME, -1e-4, 0, 0.5, 1, 1 + 1e-4, EXTREME), (0, 0.5, 1)))
         outputs, targets = torch.tensor(rows, dtype=dtype).unbind(1)
         return outputs[:, None].expand(-1, COLUMNS), targets[:, None].expand(-1, COLUMNS)
-    truths = list(product((0.0, 1.0), repeat=COLUMNS)) if target == "labels" else range(grades(target))
+    flags = target in ("labels", "two_stage")
+    truths = list(product((0.0, 1.0), repeat=COLUMNS)) if flags else range(grades(target))
     rows = list(product(product((-EXTREME, 0, EXTREME), repeat=COLUMNS), truths))
     outputs, targets = torch.tensor([logits for logits, _ in rows], dtype=dtype), torch.tensor([t for _, t in rows])
-    return outputs, targets.to(dtype) if target == "labels" else targets
+    return outputs, targets.to(dtype) if flags else targets
 
 
 def test_gradients_are_those_of_the_values(case):
@@ -218,6 +226,15 @@ def binary_cross_entropy(weights):
     ).mean(1)
 
 
+def binary_cross_entropy_and_squared_error(weight):
+    def loss(outputs, targets):
+        rare = targets[:, 0]
+        stage_1 = functional.binary_cross_entropy_with_logits(outputs[:, 0], rare, reduction="none")
+        return weight * stage_1 + (1 - rare) * squared_error(outputs[:, 1:], targets[:, 1:])
+
+    return loss
+
+
 def conditional_binary_cross_entropies(outputs, targets):
     """Column j on the rows with y >= j, as in the paper, added up by row."""
     total = torch.zeros(len(outputs), dtype=outputs.dtype)
@@ -245,6 +262,7 @@ def conditional_binary_cross_entropies(outputs, targets):
         ("scores", "huber", {"delta": 1e5}, lambda *example: squared_error(*example) / 2),
         ("labels", None, {"gamma": 0.0, "penalty": 0.0}, binary_cross_entropy([1.0, 1.0, 1.0])),
         ("corn", None, {}, conditional_binary_cross_entropies),
+        ("two_stage", None, {"gamma": 0.0, "rare_weight": 0.3}, binary_cross_entropy_and_squared_error(0.3)),
     ],
 )
 @pytest.mark.parametrize("told", [False, True])

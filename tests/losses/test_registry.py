@@ -44,6 +44,7 @@ def test_names_are_those_of_the_target():
     assert losses.names("labels") == ("focal_bce",)
     assert losses.names("corn") == ("corn",)
     assert losses.names("cumulative") == ("cumulative_link",)
+    assert losses.names("two_stage") == ("two_stage",)
 
 
 def test_facts_reach_the_losses_that_need_them_and_no_others():

@@ -26,6 +26,7 @@ TASKS = {
     "corn": {"kind": "ordinal", "classes": CLASSES, "link": "corn"},
     "cumulative": {"kind": "ordinal", "classes": CLASSES, "link": "cumulative"},
 }
+TASKS["two_stage"] = {**TASKS["scores"], "two_stage": {"rare": "high"}}
 MITIGATIONS = [
     *({"class_weights": {"scheme": name, "strength": 0.5}} for name in weights.names()),
     *(
@@ -63,7 +64,7 @@ def trial_config(target, training):
             "data": {
                 "train": "train.jsonl",
                 "validation": "validation.jsonl",
-                **({} if target == "scores" else {"label": "label"}),
+                **({} if "dimensions" in TASKS[target] else {"label": "label"}),
             },
             "task": TASKS[target],
             "model": {"max_length": 16, "lora": {"rank": 2, "dropout": 0.0, "layers": "last 1"}},
@@ -103,7 +104,7 @@ def test_every_loss_trains(target, name, prepared):
 
 
 @pytest.mark.parametrize("training", MITIGATIONS, ids=str)
-@pytest.mark.parametrize("target", ["scores", "labels"])
+@pytest.mark.parametrize("target", ["scores", "labels", "two_stage"])
 def test_every_scheme_and_sampler_trains(target, training, prepared):
     if target == "labels" and training.get("class_weights", {}).get("scheme") in weights.ROW_SCHEMES:
         with pytest.raises(ValueError, match=r"class_weights.scheme: label_density weighs rows by their scores"):

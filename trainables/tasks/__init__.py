@@ -10,7 +10,8 @@ from trainables.tasks.multilabel import Multilabel
 from trainables.tasks.ordinal import Ordinal
 from trainables.tasks.protocol import Target, Task
 from trainables.tasks.registry import build_task, default_minority, register
-from trainables.tasks.tiered_scores import TieredScores
+from trainables.tasks.tiered_scores import TieredScores, keyword_rules, switched
+from trainables.tasks.two_stage import TwoStageScores
 
 __all__ = [
     "Multiclass",
@@ -19,7 +20,10 @@ __all__ = [
     "Target",
     "Task",
     "TieredScores",
+    "TwoStageScores",
     "build_task",
     "default_minority",
+    "keyword_rules",
     "register",
+    "switched",
 ]

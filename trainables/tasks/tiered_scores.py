@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
-from analysis.predictions import CatastrophicRule, FloatArray, IntArray, LabelSpace, Predictions
+from analysis.predictions import BoolArray, CatastrophicRule, FloatArray, IntArray, LabelSpace, Predictions
 from trainables.examples import Labelled
-from trainables.tasks.protocol import Outputs, Target, Targets, finite
-from trainables.tasks.registry import register
+from trainables.keywords import KeywordRule, bounded
+from trainables.tasks.protocol import Outputs, Target, Targets, Task, finite
 
 if TYPE_CHECKING:
-    from trainables.task_config import TieredScoresConfig
+    from trainables.task_config import KeywordConfig, TieredScoresConfig
 
 # A row whose scores are all 6.0 must reach the cut 6.0, whatever its weights do to the last bit of the mean.
 OVERALL_DECIMALS = 9
@@ -36,6 +37,8 @@ class TieredScores:
 
     weights: one per dimension, at least one above 0. range: lowest and highest score. cuts: lower bound of each tier.
     predicted_cuts: [tiers - 1] where predicted scores are cut instead, above the lowest tier; empty for the same cuts.
+    keywords: bounds that words in a text set to its predicted scores, first to those of dimensions, then to the overall
+    score, which the tier goes by.
     """
 
     label_space: LabelSpace
@@ -44,6 +47,7 @@ class TieredScores:
     cuts: tuple[float, ...]
     gatekeeper: Gatekeeper | None = None
     predicted_cuts: tuple[float, ...] = ()
+    keywords: tuple[KeywordRule, ...] = ()
     kind: str = "tiered_scores"
     target: Target = "scores"
 
@@ -62,10 +66,10 @@ class TieredScores:
 
     def tiers(self, scores: FloatArray) -> IntArray:
         """Tier [n] of scores [n, dimensions]: the highest whose lower bound the overall score reaches."""
-        return self._cut(scores, self.cuts[1:])
+        return self._cut(scores, self.overall(scores), self.cuts[1:])
 
-    def _cut(self, scores: FloatArray, cuts: tuple[float, ...]) -> IntArray:
-        tier = np.searchsorted(cuts, self.overall(scores), side="right").astype(np.int64)
+    def _cut(self, scores: FloatArray, overall: FloatArray, cuts: tuple[float, ...]) -> IntArray:
+        tier = np.searchsorted(cuts, overall, side="right").astype(np.int64)
         if self.gatekeeper is None:
             return tier
         closed = scores[:, self.gatekeeper.dimension] < self.gatekeeper.cut
@@ -79,33 +83,56 @@ class TieredScores:
         return np.asarray(mass @ self.targets(truth) / mass.sum())
 
     def predictions(self, outputs: Outputs, truth: Labelled) -> Predictions:
-        low, high = self.range
-        true = _given(truth)
-        predicted = np.clip(low + finite(outputs) * (high - low), low, high)
+        true, values = _given(truth), finite(outputs)
+        found = self._found(truth)
+        columns = self._scores(values).T
+        predicted = np.column_stack([bounded(column, found, self.keywords, i) for i, column in enumerate(columns)])
+        overall = bounded(self._staged(self.overall(predicted), values), found, self.keywords)
         return Predictions(
             rows=truth.rows,
             true_class=truth.classes,
-            predicted_class=self._cut(predicted, self.rule),
+            predicted_class=self._cut(predicted, overall, self.cuts_in_force),
             true_scores=true,
             predicted_scores=predicted,
             true_overall=self.overall(true),
-            predicted_overall=self.overall(predicted),
+            predicted_overall=overall,
             slices=truth.slices,
         )
 
+    def _scores(self, outputs: Outputs) -> FloatArray:
+        """What the model alone says [n, dimensions]."""
+        low, high = self.range
+        return np.asarray(np.clip(low + outputs * (high - low), low, high))
+
+    def _staged(self, overall: FloatArray, outputs: Outputs) -> FloatArray:
+        """Overall scores [n] once every stage has had its say; here there is one."""
+        return overall
+
+    def _found(self, truth: Labelled) -> BoolArray:
+        """Which keyword rules apply to each row [n, rules]."""
+        if not self.keywords:
+            return np.empty((len(truth.rows), 0), dtype=np.bool_)
+        if truth.keywords is None:
+            raise ValueError("a task with keywords needs what they find in each text [n, rules], got None")
+        return truth.keywords
+
+    @property
+    def cuts_in_force(self) -> tuple[float, ...]:
+        """Where predicted overall scores are cut [tiers - 1]."""
+        return self.predicted_cuts or self.cuts[1:]
+
     @property
     def rule(self) -> tuple[float, ...]:
-        return self.predicted_cuts or self.cuts[1:]
+        return self.cuts_in_force
 
     def with_rule(self, rule: tuple[float, ...]) -> Self:
         return replace(self, predicted_cuts=rule)
 
     def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
         """Overall scores of the rows that lie between the neighbouring cuts, in equal shares."""
-        low, high = self.range
-        overall = self.overall(np.clip(low + outputs * (high - low), low, high))
-        below = self.rule[position - 1] if position else low
-        above = self.rule[position + 1] if position + 1 < len(self.rule) else high
+        bounds = (self.range[0], *self.cuts_in_force, self.range[1])
+        overall = self.overall(self._scores(outputs))
+        below, above = bounds[position], bounds[position + 2]
         between = overall[(overall > below) & (overall < above)]
         return np.unique(np.quantile(between, np.linspace(0, 1, CANDIDATES))).tolist() if len(between) else ()
 
@@ -116,9 +143,18 @@ class TieredScores:
             "dimensions": list(self.label_space.dimensions),
             "weights": list(self.weights),
             "range": list(self.range),
-            "cuts": [self.range[0], *self.rule],
+            "cuts": [self.range[0], *self.cuts_in_force],
             "overall_decimals": OVERALL_DECIMALS,
             "gatekeeper": self._named_gatekeeper(),
+            "keywords": [self._named_keyword(rule) for rule in self.keywords],
+        }
+
+    def _named_keyword(self, rule: KeywordRule) -> dict[str, Any]:
+        return {
+            "pattern": rule.pattern,
+            "dimension": None if rule.dimension is None else self.label_space.dimensions[rule.dimension],
+            "at_least": rule.at_least if math.isfinite(rule.at_least) else None,
+            "at_most": rule.at_most if math.isfinite(rule.at_most) else None,
         }
 
     def _named_gatekeeper(self) -> dict[str, Any] | None:
@@ -131,8 +167,21 @@ class TieredScores:
         }
 
 
-@register("tiered_scores")
-def _tiered_scores(config: TieredScoresConfig, classes: tuple[str, ...]) -> TieredScores:
+def keyword_rules(task: Task) -> tuple[KeywordRule, ...]:
+    """The keyword rules of a task, none for one without scores."""
+    return task.keywords if isinstance(task, TieredScores) else ()
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def switched(task: AnyTask, keywords: bool) -> AnyTask:
+    """The task as it is, or without its keyword rules."""
+    return replace(task, keywords=()) if isinstance(task, TieredScores) and not keywords else task
+
+
+def tiered_scores(config: TieredScoresConfig) -> TieredScores:
+    """The scores and tiers of a config section, whatever its stages."""
     names = tuple(config.dimensions)
     tiers = tuple(config.tiers)
     gate = config.gatekeeper
@@ -151,6 +200,16 @@ def _tiered_scores(config: TieredScoresConfig, classes: tuple[str, ...]) -> Tier
         gatekeeper=None
         if gate is None
         else Gatekeeper(names.index(gate.dimension), gate.cut, tiers.index(gate.max_tier)),
+        keywords=tuple(_keyword_rule(keyword, names) for keyword in config.keywords),
+    )
+
+
+def _keyword_rule(config: KeywordConfig, dimensions: tuple[str, ...]) -> KeywordRule:
+    return KeywordRule(
+        config.regular_expression,
+        None if config.dimension is None else dimensions.index(config.dimension),
+        -math.inf if config.at_least is None else config.at_least,
+        math.inf if config.at_most is None else config.at_most,
     )
 
 
