@@ -44,6 +44,7 @@ class SearchConfig(Section):
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
 
 
 class ResourcesConfig(Section):

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from search.recorder import Recorder
 from search.run_folder import RunFolder, open_run
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
+from search.trackers import check_installed, open_trackers
 from search.tuning import amounts_told, run_trials, slot_plan
 from trainables.bases import BaseModel, resolve_base
 from trainables.cells import listed
@@ -58,6 +60,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         RunError: the run folder cannot be used so, or the data changed since the run began.
         KeyboardInterrupt: the user stopped it; all results so far are in the ledger.
     """
+    check_installed(loaded.experiment.search.trackers)
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
     data = prepare_data(loaded, base, console)
     goal = goal_of(loaded.experiment, data.task.label_space)
@@ -101,6 +104,7 @@ class _Search:
         searcher, scheduler = self._searcher(), self._scheduler()
         view = self._view(slots)
         live = LiveView(view, console)
+        changed = self._told(live, console)
         budget = self.loaded.experiment.search.time_budget
         recorder = Recorder(
             self.ledger,
@@ -110,7 +114,7 @@ class _Search:
             self.goal,
             self.earlier,
             amounts_told(view, self.data),
-            live.changed,
+            changed,
             deadline=None if budget is None else time.monotonic() + budget,
             retried=live.retried,
         )
@@ -118,6 +122,19 @@ class _Search:
         plan = slot_plan(session, self.data, self.folder, slots, self.loaded.experiment.criteria, self.goal.objective)
         with live:
             run_trials(plan, slots.slots, self.left, searcher, recorder, self.folder, scheduler, budget)
+
+    def _told(self, live: LiveView, console: Console) -> Callable[[str], None]:
+        """Who hears of each change of a trial: the screen and the trackers."""
+        experiment = self.loaded.experiment
+        warn = partial(console.print, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        known = list(self.earlier.values())
+        trackers = open_trackers(experiment.search.trackers, experiment.name, self.folder.path, warn, known)
+
+        def changed(trial: str) -> None:
+            live.changed(trial)
+            trackers.changed(self.earlier[trial])
+
+        return changed
 
     def _searcher(self) -> TrialSearcher:
         experiment = self.loaded.experiment

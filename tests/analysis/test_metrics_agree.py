@@ -50,7 +50,7 @@ def test_metrics_of_classes_and_scores(seed: int, count: int) -> None:
         assert found[key] == pytest.approx(value, abs=1e-9), key
 
 
-@settings(max_examples=100)
+@settings(max_examples=1000)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 80))
 def test_areas(seed: int, count: int) -> None:
     true, predicted, generator = cases(seed, count)
