@@ -33,6 +33,7 @@ FIXED_COLUMNS = (
     "closest_miss",
     "outcome",
     "seconds",
+    "gpu_hours",
 )
 _HEADER_KEYS = ("run_id", "name", "data_hash", "versions", "trials_asked", "seed")
 
@@ -51,9 +52,9 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
 
     Columns: rank (from 1), trial, status, epoch (the best one), epochs (how many ran), criteria_met, criteria_total,
     violation (total), minority_recall, score, pareto (whether no other trial beats it in both minority recall and MAE,
-    or violation), closest_miss (the missed criterion that lacks the least), outcome (the band), seconds (spent on all
-    its epochs), the value that decides each criterion under its text, each parameter under its dotted path. Values of
-    trials without an epoch are missing.
+    or violation), closest_miss (the missed criterion that lacks the least), outcome (the band), seconds and gpu_hours
+    (spent on all its epochs), the value that decides each criterion under its text, each parameter under its dotted
+    path. Values of trials without an epoch are missing.
     """
     with no_collection():
         ranked = standings(run, rank_by)
@@ -134,6 +135,7 @@ def _columns(ranked: Sequence[Standing], run: Run) -> dict[str, Any]:
         _closest_misses(judged, run),
         [_outcome(best, run) for best in bests],
         [standing.seconds for standing in ranked],
+        [standing.gpu_hours for standing in ranked],
     )
     criteria = {criterion.text: judged.values[:, place] for place, criterion in enumerate(run.criteria)}
     return dict(zip(FIXED_COLUMNS, values, strict=True)) | criteria

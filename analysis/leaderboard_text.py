@@ -161,12 +161,17 @@ def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
         more = f" and {len(front) - _NAMED} more" if len(front) > _NAMED else ""
         names = f"{', '.join(front[:_NAMED])}{more}"
         lines += textwrap.wrap(f"No trial beats these in both minority recall and {cost_name(ranked)}: {names}", width)
-    spent = sum(standing.seconds for standing in ranked)
+    seconds, hours = sum(one.seconds for one in ranked), sum(one.gpu_hours for one in ranked)
     meeting = int(judged(ranked, run).met.all(axis=1).sum())
-    if spent > 0 and run.criteria:
-        each = f"{duration_text(spent / meeting)} for each trial that meets" if meeting else "no trial meets"
-        lines += textwrap.wrap(f"Training took {duration_text(spent)} in all, {each} all criteria.", width)
+    if seconds > 0 and run.criteria:
+        of_one = _spent(seconds / meeting, hours / meeting) if meeting else ""
+        each = f"{of_one} for each trial that meets" if meeting else "no trial meets"
+        lines += textwrap.wrap(f"Training took {_spent(seconds, hours)} in all, {each} all criteria.", width)
     return lines
+
+
+def _spent(seconds: float, gpu_hours: float) -> str:
+    return f"{gpu_hours:.2g} GPU-hours" if gpu_hours else duration_text(seconds)
 
 
 def _values(shown: Sequence[Standing], key: str) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class EpochRow:
     checkpoint, predictions: paths relative to the run folder. time: seconds since 1970. rule: the values that decide
     between labels, empty where they are the task's own. train_loss: as the rows are weighted; validation_loss: without
     weights, NaN where the ledger has none. train_metrics: of the training rows, by the outputs that they were trained
-    on, so they lag behind the epoch's end; empty where the ledger has none.
+    on, so they lag behind the epoch's end; empty where the ledger has none. gpus: that all its workers held, 0 where
+    the ledger has none.
     """
 
     trial: str
@@ -42,6 +43,7 @@ class EpochRow:
     rule: tuple[float, ...] = ()
     validation_loss: float = math.nan
     train_metrics: Mapping[str, float] = field(default_factory=dict)
+    gpus: float = 0.0
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -68,6 +70,7 @@ class EpochRow:
             rule=tuple(row.get("rule") or ()),
             validation_loss=_number(row, "validation_loss"),
             train_metrics=_numbers(row.get("train_metrics") or {}),
+            gpus=float(row.get("gpus") or 0.0),
         )
 
 

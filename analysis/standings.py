@@ -66,6 +66,11 @@ class Standing:
         return sum(epoch.seconds for epoch in self.record.epochs if math.isfinite(epoch.seconds))
 
     @property
+    def gpu_hours(self) -> float:
+        """Hours of GPUs that its epochs held, fractions of a card counted as such; 0 on CPUs."""
+        return sum(epoch.seconds * epoch.gpus for epoch in self.record.epochs if math.isfinite(epoch.seconds)) / 3600
+
+    @property
     def exportable(self) -> bool:
         """Whether the trial may be the winner: it did not fail, and its best epoch left a checkpoint."""
         return self.record.status != "failed" and self.best is not None and bool(self.best.checkpoint)

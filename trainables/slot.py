@@ -384,6 +384,7 @@ class _Desk:
             "train_metrics": result.train_metrics,
             "rule": list(result.rule),
             "seconds": round(result.seconds, 3),
+            "gpus": self._plan.workers * self._plan.gpus,
             "peak_memory_mb": round(result.peak_memory_mb, 1),
             "failure": "the loss is no longer finite" if result.diverged else None,
             "unwritten": False,

@@ -97,9 +97,8 @@ def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
     assert document["assessment"] is None  # the run stored no predictions
     assert document["winner"] == "both"
     assert document["run"]["criteria"] == list(CRITERIA)
-    assert {tuple(trial) for trial in document["trials"]} == {
-        (*FIXED_COLUMNS, "criteria", "params", "metrics", "train_metrics", "confusion", "checkpoint", "predictions")
-    }
+    more = ("criteria", "params", "origin", "metrics", "train_metrics", "confusion", "checkpoint", "predictions")
+    assert {tuple(trial) for trial in document["trials"]} == {(*FIXED_COLUMNS, *more)}
     low = document["trials"][3]
     assert low["criteria"] == [
         {"text": CRITERIA[0], "value": 0.7, "status": "missed", "violation": pytest.approx(0.1)},
@@ -245,3 +244,19 @@ def test_a_run_without_trials(rows: SimpleNamespace, write_ledger: WriteLedger) 
 def test_no_epoch_no_winner(rows: SimpleNamespace, write_ledger: WriteLedger) -> None:
     run = read_ledger(write_ledger(rows.run(), rows.trial("a")))
     assert to_text(leaderboard(run), run).endswith("No winner: no trial has finished an epoch.\n")
+
+
+def test_gpu_hours_of_shared_cards(rows: SimpleNamespace, write_ledger: WriteLedger) -> None:
+    """Two epochs of half an hour on half a card each, and one of an hour on two cards: 0.5 and 2 GPU-hours."""
+    folder = write_ledger(
+        rows.run(labels=LABELS, criteria=CRITERIA),
+        rows.trial("half"),
+        *(rows.epoch("half", number, metrics(0.9, 4 / 6), seconds=1800.0, gpus=0.5) for number in (1, 2)),
+        rows.trial("two"),
+        rows.epoch("two", 1, metrics(0.9, 0.0), seconds=3600.0, gpus=2.0),
+    )
+    run = read_ledger(folder)
+    frame = leaderboard(run)
+    assert frame.set_index("trial")["gpu_hours"].to_dict() == {"half": 0.5, "two": 2.0}
+    told = "Training took 2.5 GPU-hours in all, 2.5 GPU-hours for each trial that meets all criteria."
+    assert " ".join(to_text(frame, run).split()).endswith(told)
