@@ -14,15 +14,16 @@ OPTIMISER_FILE = "optimizer.pt"
 PRECISION_FILE = "precision.json"
 
 
-def save(folder: Path, model: Any, optimizer: Any, scheduler: Any, scaler: Any, dtype: torch.dtype) -> None:
+def save(folder: Path, model: Any, optimizer: Any, scheduler: Any, scaler: Any, precision: str) -> None:
     """Write a checkpoint that `restore` and the export can read; whole models and adapters alike.
 
-    dtype: of the forward pass, which decides how closely a reload must agree.
+    precision: of the forward pass, a type such as `float32`, or of weights that are kept in fewer bits; it decides how
+    closely a reload must agree.
     """
     save_model(folder, model)
     state = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(), "scaler": scaler.state_dict()}
     torch.save(state, folder / OPTIMISER_FILE)
-    (folder / PRECISION_FILE).write_text(json.dumps({"forward": str(dtype).removeprefix("torch.")}))
+    (folder / PRECISION_FILE).write_text(json.dumps({"forward": precision}))
 
 
 def save_model(folder: Path, model: Any) -> None:
@@ -36,7 +37,7 @@ def save_model(folder: Path, model: Any) -> None:
 
 
 def precision(folder: Path) -> str:
-    """The type of the forward pass that a checkpoint was validated with, such as `float32`."""
+    """What a checkpoint was validated with, such as `float32`, or `4bit` where weights were quantized."""
     name: str = json.loads((folder / PRECISION_FILE).read_text())["forward"]
     return name
 

@@ -98,9 +98,21 @@ class ModelConfig(Section):
     max_length: int = Field(256, ge=8)
     adapter: Literal["lora", "none"] = "lora"
     lora: LoraConfig = LoraConfig()
+    quantization: Literal["none", "4bit", "8bit"] = Field(
+        "none", description="of the frozen weights, through bitsandbytes: 4bit is NF4 with double quantization"
+    )
     frozen_cache_gb: float = Field(
         2.0, ge=0, description="memory for the frozen layers' outputs when `lora.layers` leaves some frozen; 0: none"
     )
+
+    @model_validator(mode="after")
+    def _quantized_weights_stay_frozen(self) -> "ModelConfig":
+        if self.quantization != "none" and self.adapter == "none":
+            raise ValueError(
+                f"quantization: {self.quantization} needs an adapter, since quantized weights cannot be trained, got "
+                "adapter: none"
+            )
+        return self
 
 
 class OversamplingConfig(Section):
@@ -167,17 +179,23 @@ class DecisionRuleConfig(Section):
 
 
 class TrainingConfig(Section):
-    """The optimiser (AdamW), its schedule, and the mitigations."""
+    """The optimiser, its schedule, and the mitigations."""
 
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(16, ge=1, description="rows per forward pass, over all workers")
     accumulation: int = Field(1, ge=1, description="batches per optimiser step")
+    optimizer: Literal["adamw", "adamw_8bit"] = Field(
+        "adamw", description="adamw_8bit keeps AdamW's state in 8 bits, through bitsandbytes"
+    )
     learning_rate: float = Field(2e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps")
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     clip_norm: float = Field(1.0, gt=0)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    gradient_checkpointing: bool = Field(
+        False, description="computes activations again in the backward pass instead of keeping them: less memory"
+    )
     early_stopping: int | None = Field(None, ge=1, description="epochs without a better one")
     seed: int = Field(0, ge=0)
     oversampling: OversamplingConfig = OversamplingConfig()
@@ -199,6 +217,15 @@ class TrialConfig(Section):
     @model_validator(mode="after")
     def _loss_fits_task(self) -> "TrialConfig":
         check_loss(self.loss_target, self.training.loss.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _label_is_read(self) -> "TrialConfig":
+        if self.data.label is not None and self.task.kind == "tiered_scores":
+            raise ValueError(
+                f"data.label: a task of kind {self.task.kind} reads its dimensions' columns and no label, got "
+                f"{self.data.label!r} (leave it out, or take another task.kind)"
+            )
         return self
 
     @model_validator(mode="after")

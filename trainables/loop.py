@@ -20,9 +20,10 @@ from trainables.decision import RuleGoal
 from trainables.epoch import EpochOutputs, EpochResult, Pass, last_passes, result_of
 from trainables.forward import Forward, predict_outputs
 from trainables.mitigation import epoch_rows, mitigation
-from trainables.models import ClassifierPool, set_head_bias
+from trainables.models import ClassifierPool, checkpoint_activations, set_head_bias
 from trainables.optimisation import adamw, resolve_precision, schedule, trainable
 from trainables.prepare import PreparedData
+from trainables.quantization import compute_in
 from trainables.worker import Worker
 
 # Without gradients a batch needs far less memory, and larger ones are faster.
@@ -66,7 +67,9 @@ def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
     if config.adapter == "none":
         return pool.whole(seed)
     lora = config.lora
-    return pool.with_lora(lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed)
+    return pool.with_lora(
+        lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed, quantization=config.quantization
+    )
 
 
 class Trial:
@@ -87,11 +90,14 @@ class Trial:
         self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
 
         self.model = build_model(config.model, pool, training.seed).to(worker.device)
+        compute_in(self.model, self.dtype)
+        if training.gradient_checkpointing:
+            checkpoint_activations(self.model)
         prior = torch.from_numpy(data.task.prior(data.train, amounts.mass, amounts.weights)).float()
         set_head_bias(self.model, losses.outputs_for(self.loss, prior).to(worker.device))
         self.forward = Forward(self.model, config.model, data.pad_id, worker, self.dtype)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
-        self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay)
+        self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay, training.optimizer)
         steps = training.epochs * math.ceil(
             math.ceil(amounts.epoch_length / training.batch_size) / training.accumulation
         )
@@ -173,7 +179,9 @@ class Trial:
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint."""
-        checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, self.dtype)
+        quantization = self.config.model.quantization
+        precision = str(self.dtype).removeprefix("torch.") if quantization == "none" else quantization
+        checkpoint.save(folder, self.model, self.optimizer, self.scheduler, self.scaler, precision)
 
     def restore(self, folder: Path) -> None:
         """Go back to where `save` was called.

@@ -20,8 +20,11 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from trainables.bases import BaseModel
+from trainables.quantization import Quantization, loading
 
 NEW_HEADS = ("classifier", "classification_head", "score")
+# Between backbone and head; some checkpoints have them, others leave them to chance.
+BEFORE_HEAD = ("pooler", "head")
 _ATTENTION = re.compile(r"(^|\.)(attention|attn|self_attn|SelfAttention|EncDecAttention)(\.|$)")
 _LAYER_NUMBER = re.compile(r"\.(\d+)\.")
 
@@ -48,8 +51,10 @@ def takes_images(config: Any) -> bool:
     return known and type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
 
-def load_classifier(base: BaseModel, label_names: Sequence[str], pad_token_id: int | None) -> Any:
-    """Load the base model with a new head of one output per label name."""
+def load_classifier(
+    base: BaseModel, label_names: Sequence[str], pad_token_id: int | None, quantization: Quantization = "none"
+) -> Any:
+    """Load the base model with a new head of one output per label name; it is never quantized."""
     labels = dict(enumerate(label_names))
     config = AutoConfig.from_pretrained(
         base.source, num_labels=len(labels), id2label=labels, label2id={name: i for i, name in labels.items()}
@@ -61,7 +66,8 @@ def load_classifier(base: BaseModel, label_names: Sequence[str], pad_token_id: i
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         # What the checkpoint lacks, such as a pooler, is the same in every process.
         torch.manual_seed(0)
-        return auto.from_pretrained(base.source, config=config, dtype=torch.float32)
+        smaller = loading(quantization, [f"(.*\\.)?{name}" for name in (*NEW_HEADS, *BEFORE_HEAD)])
+        return auto.from_pretrained(base.source, config=config, dtype=torch.float32, **smaller)
 
 
 def lora_targets(model: nn.Module, targets: str, layers: str) -> list[str]:
@@ -95,9 +101,9 @@ def _of_last_layers(names: Sequence[str], count: int) -> list[str]:
 
 
 def head_modules(model: nn.Module) -> list[str]:
-    """Names of the parts that are trained whole and saved with the adapter: the head and, if it exists, the pooler."""
+    """Names of the parts that are trained whole and saved with the adapter: the head and what feeds it, if anything."""
     found = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    return [name for name in (*NEW_HEADS, "pooler") if name in found]
+    return [name for name in (*NEW_HEADS, *BEFORE_HEAD) if name in found]
 
 
 class ClassifierPool:
@@ -108,14 +114,29 @@ class ClassifierPool:
 
     def __init__(self, base: BaseModel, label_names: Sequence[str], pad_token_id: int | None) -> None:
         self._source = (base, tuple(label_names), pad_token_id)
-        self._base = load_classifier(*self._source)
+        self._load("none")
+
+    def _load(self, quantization: Quantization) -> None:
+        self._quantization: Quantization = quantization
+        self._base = load_classifier(*self._source, quantization)
         self._head = head_modules(self._base)
         self._pristine = {name: value.clone() for name, value in self._base.state_dict().items() if self._of_head(name)}
         self._adapted: Any = None
 
-    def with_lora(self, rank: int, alpha: float, dropout: float, targets: str, layers: str, seed: int) -> Any:
+    def with_lora(
+        self,
+        rank: int,
+        alpha: float,
+        dropout: float,
+        targets: str,
+        layers: str,
+        seed: int,
+        quantization: Quantization = "none",
+    ) -> Any:
         """A model whose adapter and head are newly initialised from `seed`; the one handed out before is void."""
         self._take_back()
+        if quantization != self._quantization:
+            self._load(quantization)
         self._initialise_head(seed)
         config = peft.LoraConfig(
             # peft has no task for images; the plain wrapper passes any input on.
@@ -134,8 +155,7 @@ class ClassifierPool:
 
     def whole(self, seed: int) -> Any:
         """The base model itself with all its weights trainable; loaded anew, since a trial changes every weight."""
-        self._adapted = None
-        self._base = load_classifier(*self._source)
+        self._load("none")
         self._initialise_head(seed)
         return self._base.requires_grad_(True)
 
@@ -143,6 +163,7 @@ class ClassifierPool:
         if self._adapted is None:
             return
         self._base = self._adapted.unload()
+        self._base.activation_checkpointing_disable()
         self._base.load_state_dict(self._pristine, strict=False)
         self._adapted = None
 
@@ -154,6 +175,19 @@ class ClassifierPool:
 
     def _of_head(self, name: str) -> bool:
         return any(part in self._head for part in name.split("."))
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Compute the activations of every layer again in the backward pass (Chen et al. 2016, arXiv 1604.06174).
+
+    Raises:
+        ValueError: the architecture has no layers that can do so.
+    """
+    base = model.get_base_model() if isinstance(model, peft.PeftModel) else model
+    base.config.use_cache = False
+    base.activation_checkpointing_enable({"use_reentrant": False})
+    # Only with re-entrance would inputs need gradients, which had to run back through frozen layers.
+    base.disable_input_require_grads()
 
 
 def set_head_bias(model: nn.Module, bias: torch.Tensor) -> None:

@@ -2,21 +2,34 @@
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from transformers import get_scheduler
 
+from trainables.quantization import require
 
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases and normalisation weights."""
+
+def adamw(
+    model: nn.Module, learning_rate: float, weight_decay: float, name: Literal["adamw", "adamw_8bit"] = "adamw"
+) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases and normalisation weights.
+
+    With `adamw_8bit` its state is quantized by blocks (Dettmers et al. 2022, arXiv 2110.02861), but for small weights.
+
+    Raises:
+        InputError: `adamw_8bit` without bitsandbytes.
+    """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for _, parameter in trainable(model):
         (decayed if parameter.ndim > 1 else plain).append(parameter)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate)
+    eight_bit: torch.optim.Optimizer = require("training.optimizer", name).optim.AdamW8bit(groups, lr=learning_rate)
+    return eight_bit
 
 
 def trainable(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:

@@ -17,6 +17,7 @@ from trainables.config import DataConfig, TrialConfig
 from trainables.encode import EncodedSplit, encode
 from trainables.examples import Examples
 from trainables.folds import trial_folds
+from trainables.quantization import check_installed
 from trainables.read import Reading, first_faults, read_rows
 from trainables.split import group_ids, split, stratified_sample
 from trainables.task_config import TaskConfig
@@ -86,9 +87,10 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     processor: the base model's tokenizer, or its image processor where `data.image` names a column.
 
     Raises:
-        InputError: as `load_splits`, the tokenizer cannot pad, the base model takes something else than the data, or
-            the training rows do not make so many folds.
+        InputError: as `load_splits`, what the settings need is not installed, the tokenizer cannot pad, the base model
+            takes something else than the data, or the training rows do not make so many folds.
     """
+    check_installed(trial)
     _check_processor(processor, trial)
     splits = load_splits(trial, base)
     train, validation = splits.train, splits.validation
