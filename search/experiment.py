@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from analysis import metrics
 from analysis.criteria import parse, split_key
@@ -80,6 +80,7 @@ class Experiment(TrialConfig):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: dict[str, SpaceEntry | None] = Field(default_factory=dict)
+    auto_space: bool = Field(False, description="from `space: auto`, or `auto: true` beside entries of one's own")
     criteria: tuple[str, ...] = ()
     bands: dict[str, BandConfig] = Field(default_factory=dict, description="outcomes by name, the best one first")
     objective: str = "minority_recall"
@@ -87,8 +88,25 @@ class Experiment(TrialConfig):
     resources: ResourcesConfig = ResourcesConfig()
     storage: StorageConfig = StorageConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_space(cls, values: Any) -> Any:
+        """Take `auto` out of the space, where all other keys are entries."""
+        if not isinstance(values, Mapping):
+            return values
+        space = _with_auto(values.get("space"))
+        if not isinstance(space, Mapping) or "auto" not in space:
+            return values
+        if not isinstance(space["auto"], bool):
+            raise ValueError(f"space.auto: must be true or false, got {space['auto']!r}")
+        rest = {key: entry for key, entry in space.items() if key != "auto"}
+        return {**values, "space": rest, "auto_space": space["auto"]}
+
     def full_space(self) -> dict[str, SpaceEntry]:
-        """The defaults with the experiment's own entries over them; a null entry removes one."""
+        """The defaults with the experiment's own entries over them; a null entry removes one.
+
+        With `auto_space`, what is derived from the labels comes with the data (`search.auto_space`).
+        """
         scheme = self.training.class_weights.scheme
         defaults = default_space(self.loss_target, self.model.adapter, self.loss_parameters, scheme)
         merged = {**defaults, **self.space}
@@ -160,8 +178,13 @@ def _apply_overrides(tree: dict[str, Any], overrides: Mapping[str, Any]) -> dict
     changed = with_values(tree, plain)
     for key, value in overrides.items():
         if key.startswith("space."):
-            changed["space"] = {**(changed.get("space") or {}), key.removeprefix("space."): value}
+            changed["space"] = {**(_with_auto(changed.get("space")) or {}), key.removeprefix("space."): value}
     return changed
+
+
+def _with_auto(space: Any) -> Any:
+    """`space: auto` as a mapping like any other."""
+    return {"auto": True} if space == "auto" else space
 
 
 def _section_faults(tree: Mapping[str, Any]) -> list[Fault]:
@@ -179,6 +202,8 @@ def _space_faults(tree: Mapping[str, Any]) -> list[Fault]:
         return []
     faults: list[Fault] = []
     for key, raw in space.items():
+        if key == "auto":
+            continue
         if not is_searchable(str(key)):
             rule = "cannot be searched: it must be below `model` or `training`, and not what all trials share"
             faults.append(Fault(f"space.{key}", rule, remedy=nearest(str(key), searchable_keys())))

@@ -18,6 +18,7 @@ from analysis.errors import Fault, InputError, RunError
 from analysis.ledger import Ledger, read_ledger
 from analysis.predictions import LabelSpace
 from analysis.run import EndRow, Run, TrialRecord
+from search.auto_space import DerivedSpace, derive_space, space_lines, with_space
 from search.cluster import SlotLayout, layout, ray_session
 from search.damage import leave_damaged_checkpoints
 from search.experiment import Experiment, LoadedExperiment
@@ -30,6 +31,7 @@ from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
 from search.trackers import check_installed, open_trackers
 from search.tuning import amounts_told, run_trials, slot_plan
+from search.yaml_file import read_yaml
 from trainables.bases import BaseModel, resolve_base
 from trainables.cells import listed
 from trainables.decision import RuleGoal
@@ -39,6 +41,8 @@ from trainables.session import TrainingSession
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
+# Of a ledger's header: why each key of a derived space is as it is.
+SPACE_REASONS = "space_reasons"
 PROVENANCE = ("rarecall", "ray", "torch", "transformers", "peft", "optuna", "scikit-learn")
 
 
@@ -66,11 +70,12 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
     goal = goal_of(loaded.experiment, data.task.label_space)
     _check_parts(goal, data)
     _check_weights(loaded.experiment, data)
+    loaded, reasons = _with_derived_space(loaded, data, options, console)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
         folder.write_experiment(loaded.tree_for_run())
-        ledger.append(header(loaded.experiment, data))
+        ledger.append(header(loaded.experiment, data) | ({SPACE_REASONS: reasons} if reasons else {}))
         _end_complete(earlier, loaded, ledger)
         leave_damaged_checkpoints(earlier.values(), folder, console)
         search = _Search(loaded, base, data, goal, folder, ledger, earlier)
@@ -187,6 +192,29 @@ def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) ->
     for note in data.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     return data
+
+
+def _with_derived_space(
+    loaded: LoadedExperiment, data: PreparedData, options: LaunchOptions, console: Console
+) -> tuple[LoadedExperiment, dict[str, str]]:
+    """The experiment with the space written out that its labels suggest, and why; a run that goes on keeps its own."""
+    if not loaded.experiment.auto_space:
+        return loaded, {}
+    derived = _stored_space(RunFolder(options.run_folder)) if options.resume else None
+    derived = derived or derive_space(loaded.experiment, data.train, data.task.label_space)
+    written = with_space(loaded, derived)
+    for line in space_lines(written, derived.reasons):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return written, dict(derived.reasons)
+
+
+def _stored_space(folder: RunFolder) -> DerivedSpace | None:
+    """What an earlier session derived; None where it did not."""
+    if not folder.ledger.exists() or not folder.experiment.exists():
+        return None
+    reasons = read_ledger(folder.ledger).header.get(SPACE_REASONS) or {}
+    space = Experiment.model_validate(read_yaml(folder.experiment)).space
+    return DerivedSpace({key: space.get(key) for key in reasons}, reasons) if reasons else None
 
 
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:

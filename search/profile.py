@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.predictions import BoolArray, IntArray, LabelSpace
 from analysis.profile import QUANTILES, ClassProfile, Duplicates, LabelsPerRow, Lengths, Profile, Remedy
+from search.auto_space import derive_space, space_lines, with_space
 from search.experiment import LoadedExperiment
 from trainables.bases import resolve_base
 from trainables.config import TrainingConfig
@@ -48,8 +49,16 @@ def profile_of(loaded: LoadedExperiment) -> Profile:
         slices=_slices(splits),
         scores=_scores(data),
         labels_per_row=_labels_per_row(data.train.labels, data.task.label_space),
-        notes=data.notes,
+        notes=(*data.notes, *_space(loaded, data)),
     )
+
+
+def _space(loaded: LoadedExperiment, data: LabelledSplits) -> tuple[str, ...]:
+    """What `space: auto` makes of the labels."""
+    if not loaded.experiment.auto_space:
+        return ()
+    derived = derive_space(loaded.experiment, data.train, data.task.label_space)
+    return tuple(space_lines(with_space(loaded, derived), derived.reasons))
 
 
 def splits_of(data: LabelledSplits) -> dict[str, Examples]:
