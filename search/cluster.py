@@ -9,7 +9,7 @@ from typing import Literal
 
 import ray
 
-from analysis.errors import Fault, InputError
+from analysis.errors import Fault, InputError, RunError
 from search.experiment import ResourcesConfig
 from search.ray_watch import JOINED_PATIENCE, OWN_PATIENCE, watched
 
@@ -60,6 +60,7 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
 
     Raises:
         InputError: no cluster answers at `address`.
+        RunError: none could be started here.
     """
     quiet()
     try:
@@ -73,9 +74,9 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
                 logging_level=logging.ERROR,
                 object_store_memory=OBJECT_STORE_SLACK_BYTES + data_bytes,
             )
-    except (ConnectionError, RuntimeError, ValueError) as failure:
+    except Exception as failure:
         if not address:
-            raise
+            raise RunError(f"Ray did not start on this machine: {failure} (try again when less runs here)") from failure
         rule = f"no Ray cluster answers there ({failure})"
         raise InputError(
             "command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]

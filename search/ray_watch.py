@@ -12,22 +12,24 @@ from rich.console import Console
 
 from analysis.errors import RunError
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 # A cluster of our own never comes back; one that others run may start its head again within Ray's own minute.
-OWN_PATIENCE, JOINED_PATIENCE = 4, 45
+OWN_PATIENCE, JOINED_PATIENCE = 3, 22
 
 Address = tuple[str, int]
 
 
 @contextlib.contextmanager
 def watched(patience: int, ended: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Look every second whether the connected Ray still takes connections, and call `ended` when it does not.
+    """Look every other second whether the connected Ray still takes connections, and call `ended` when it does not.
 
     patience: looks in a row that must fail. ended: gets what to tell; by default this process ends there and then,
     since whoever waits for Ray would wait on. Every row of the ledger is on the disk by then.
     """
     over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(over, _addresses(), patience, ended or _end), daemon=True)
+    # What never answered, behind a firewall say, is not missed.
+    addresses = [address for address in _addresses() if _answers(address)]
+    thread = threading.Thread(target=_watch, args=(over, addresses, patience, ended or _end), daemon=True)
     thread.start()
     try:
         yield

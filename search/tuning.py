@@ -24,7 +24,7 @@ Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def slot_plan(
@@ -62,7 +62,7 @@ def run_trials(
     """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder.
 
     Raises:
-        RunError: the search cannot go on: nothing can be written, no slot starts, the Ray cluster is gone.
+        RunError: the search cannot go on: nothing can be written, or no slot starts.
     """
     options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
     tuner = tune.Tuner(
@@ -81,7 +81,9 @@ def run_trials(
     try:
         tuner.fit()
     except Exception as failure:
-        raise _own_error(failure, folder) or failure from failure
+        if own := _own_error(failure, folder):
+            raise own from None
+        raise
 
 
 def _own_error(failure: BaseException | None, folder: RunFolder) -> RunError | None:

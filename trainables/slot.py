@@ -276,15 +276,19 @@ class _WorkerGroup:
 
     def stop(self) -> None:
         """Let the workers finish; those that do not answer are killed, or they would keep their share of a GPU."""
-        self.send("stop")
+        with contextlib.suppress(ray.exceptions.RayActorError):  # without their mailbox they end by themselves
+            self.send("stop")
         self._thread.join(STOP_SECONDS)
-        if self._thread.is_alive():
-            ended = [
-                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
-                for node, pid in self._processes
-            ]
-            ray.wait(ended, num_returns=len(ended), timeout=STOP_SECONDS) if ended else None
-            self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive() and self._processes:
+            self._kill_workers()
+
+    def _kill_workers(self) -> None:
+        ended = [
+            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+            for node, pid in self._processes
+        ]
+        ray.wait(ended, num_returns=len(ended), timeout=STOP_SECONDS)
+        self._thread.join(STOP_SECONDS)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

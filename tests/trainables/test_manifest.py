@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from analysis.errors import RunError
+from trainables.export import write_model
 from trainables.manifest import MANIFEST_FILE, damage, write_manifest
 
 
@@ -50,3 +52,16 @@ def test_a_checkpoint_that_is_gone_is_damaged_and_one_without_a_list_is_not(chec
     (checkpoint / MANIFEST_FILE).unlink()
     assert damage(checkpoint) == ""
     assert damage(checkpoint / "never") == "is gone"
+
+
+def test_a_damaged_checkpoint_is_not_exported(checkpoint, tmp_path_factory):
+    (checkpoint / "adapter.safetensors").write_bytes(bytes(10))
+    output = tmp_path_factory.mktemp("export") / "exported"
+    # It is looked at before the base model is loaded.
+    with pytest.raises(RunError) as caught:
+        write_model(output, None, None, None, checkpoint)
+    assert str(caught.value) == (
+        f"{checkpoint}: the checkpoint is damaged: adapter.safetensors has 10 of 2,000 bytes "
+        "(export another with --trial, or train this one again)"
+    )
+    assert not output.exists()
