@@ -24,7 +24,7 @@ def watched(patience: int, ended: Callable[[str], None] | None = None) -> Iterat
     """Look every other second whether the connected Ray still takes connections, and call `ended` when it does not.
 
     patience: looks in a row that must fail. ended: gets what to tell; by default this process ends there and then,
-    since whoever waits for Ray would wait on. Every row of the ledger is on the disk by then.
+    since whoever waits for Ray would wait on. Every row that was written is on the disk by then.
     """
     over = threading.Event()
     # What never answered, behind a firewall say, is not missed.
@@ -53,7 +53,7 @@ def _watch(over: threading.Event, addresses: list[Address], patience: int, ended
         failures = failures + 1 if gone else 0
         if failures >= patience and not over.is_set():
             host, port = gone[0]
-            ended(f"Ray at {host}:{port} is gone; every finished epoch is in the ledger, go on with --resume")
+            ended(f"Ray at {host}:{port} is gone; what was finished is kept (resume the run)")
             return
 
 

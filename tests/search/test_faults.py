@@ -299,7 +299,7 @@ def test_a_ray_that_goes_down_ends_the_search_which_can_go_on(tmp_path):
         assert code == 2
         assert len(told) == 1
         assert told[0].startswith("rarecall: Ray at ")
-        assert told[0].endswith(" is gone; every finished epoch is in the ledger, go on with --resume")
+        assert told[0].endswith(" is gone; what was finished is kept (resume the run)")
         written = ledger.read_text().count('"kind":"epoch"')
     with Driver(tmp_path, 3, 0) as driver:
         assert driver.ends(within=300) == (0, [])

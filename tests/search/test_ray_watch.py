@@ -32,7 +32,7 @@ def test_a_ray_that_is_gone_is_told_with_its_address(quick, server):
         assert not ended.wait(0.5)
         server.close()
         assert ended.wait(60)
-    assert told == [f"Ray at {host}:{port} is gone; every finished epoch is in the ledger, go on with --resume"]
+    assert told == [f"Ray at {host}:{port} is gone; what was finished is kept (resume the run)"]
 
 
 def test_a_ray_that_is_shut_down_on_purpose_is_not_missed(quick, server):
