@@ -183,7 +183,7 @@ def checkpoint_activations(model: Any) -> None:
     Raises:
         ValueError: the architecture has no layers that can do so.
     """
-    base = model.get_base_model() if isinstance(model, peft.PeftModel) else model
+    base: Any = model.get_base_model() if isinstance(model, peft.PeftModel) else model
     base.config.use_cache = False
     base.activation_checkpointing_enable({"use_reentrant": False})
     # Only with re-entrance would inputs need gradients, which had to run back through frozen layers.

@@ -63,6 +63,9 @@ def loading(quantization: Quantization, whole: list[str]) -> dict[str, Any]:
 
 def compute_in(model: torch.nn.Module, dtype: torch.dtype) -> None:
     """Let weights in 4 bits be multiplied in the precision of the forward pass."""
-    for module in model.modules():
+    modules: Any = model.modules()
+    for module in modules:
         if hasattr(module, "compute_dtype"):
             module.compute_dtype = dtype
+            # On some CPUs a prediction would pack the weights in a way that the next epoch could not train with.
+            module.support_avx512bf16_for_cpu = False
