@@ -1,7 +1,7 @@
 """Searches replayed on stored curves: whose winners hold up on held-out data, and after how many epochs.
 
     python benchmarks/replay_curves.py          # once, half an hour on 2 cores
-    python benchmarks/replay.py [--seeds 100] [--budget 80] [--methods rarecall "random search"] [--ablations]
+    python benchmarks/replay.py [--seeds 100] [--budget 60] [--methods rarecall "random search"] [--ablations]
 
 A simulator gives every method two slots and a budget in epochs; nothing is trained. A suggestion stands for the nearest
 stored configuration in the unit cube of the space that this search has not used yet, and the method sees that one's
@@ -50,7 +50,7 @@ from analysis.ranking import best_epoch, judge, objective_value, rank_key, score
 from analysis.run import EpochRow
 from analysis.table import Column, render_columns
 
-SLOTS, BUDGET, SEEDS = 2, 80, 100
+SLOTS, BUDGET, SEEDS = 2, 60, 100
 FINALISTS = 3
 RESAMPLES = 2000
 DEFAULT_CURVES = Path(__file__).parents[1] / "runs" / "replay" / "curves.jsonl"

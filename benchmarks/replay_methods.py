@@ -23,12 +23,18 @@ from replay_table import Counts, Table, metrics_of
 from analysis.criteria import Criterion
 from analysis.ranking import RankKey, rank_key
 from analysis.run import EndRow, EpochRow, TrialRecord
+from search.known_points import REMEDY_KEYS, SAMPLER, known_points
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
+from search.space import SCHEME
 
 CONTINUE = TrialScheduler.CONTINUE
 # A search of ours ends by its number of trials; here the budget ends it.
 NO_END = 10_000
+# As many known points are tried first as in a search of this many trials.
+KNOWN_FOR = 16
+# Remedies that the stored experiment leaves as they are.
+FIXED: Mapping[str, Any] = {SCHEME: "power", SAMPLER: 0.0}
 # The controller that Ray hands to its schedulers, which none of these asks.
 NOBODY: Any = None
 
@@ -86,7 +92,8 @@ def _counts(row: EpochRow) -> Counts:
 
 
 class Rarecall:
-    """Ours. criteria: what the searcher is told. stopping: None trains every trial to its end.
+    """Ours. criteria: what the searcher is told. stopping: None trains every trial to its end. known: whether known
+    points come first.
 
     one_class_stop: whether the scheduler sees the confusion matrices that it stops trials of one class by. sampler:
     takes the place of the searcher's own.
@@ -100,15 +107,18 @@ class Rarecall:
         stopping: EpochHalving | None = None,
         one_class_stop: bool = True,
         sampler: optuna.samplers.BaseSampler | None = None,
+        known: bool = True,
     ) -> None:
+        space, own = dict(table.space), {**dict.fromkeys(REMEDY_KEYS), **FIXED, **table.settings}
         self._table, self._scheduler, self._one_class_stop = table, stopping, one_class_stop
         self._searcher = TrialSearcher(
-            distributions=dict(table.space),
+            distributions=space,
             make_config=dict,
             goal=Goal(table.criteria if criteria is None else tuple(criteria), table.objective),
             trials=NO_END,
             seed=seed,
             first=table.settings,
+            known=known_points(space, own, KNOWN_FOR) if known else (),
         )
         if sampler is not None:
             self._searcher.study.sampler = sampler
@@ -154,6 +164,7 @@ class RayTune:
 
     def __init__(self, table: Table, seed: int, metric: str) -> None:
         logging.getLogger("ray").setLevel(logging.ERROR)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._metric = metric
         self._searcher: Searcher = OptunaSearch(space=dict(table.space), metric=metric, mode="max", seed=seed)
         self._scheduler = ASHAScheduler(time_attr="training_iteration", metric=metric, mode="max", max_t=table.epochs)
@@ -330,6 +341,7 @@ ABLATIONS: Mapping[str, MakeMethod] = {
     ),
     "rarecall without any stop": Rarecall,
     "rarecall with random suggestions": _random_sampler,
+    "rarecall without known points": lambda table, seed: Rarecall(table, seed, stopping=_halving(table), known=False),
     "rarecall, ASHA keeps a half": lambda table, seed: Rarecall(table, seed, stopping=_halving(table, 1, 2.0)),
     "rarecall, ASHA from epoch 2": lambda table, seed: Rarecall(table, seed, stopping=_halving(table, 2, 3.0)),
 }

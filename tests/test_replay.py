@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+KEY = "training.oversampling.ratio"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 MODULES = ("replay", "replay_methods", "replay_table", "unit_cube")
-LEARNING_RATE = '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'
+RATIO = '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'
 HEADER = {
     "kind": "header",
     "criteria": ["recall[other] >= 0.5"],
@@ -17,8 +18,8 @@ HEADER = {
     "epochs": 3,
     "labels": {"classes": ["other", "rare"], "minority": ["rare"]},
     "class_counts": {"train": {}, "validation": {"other": 2, "rare": 2}, "test": {"other": 90, "rare": 10}},
-    "space": {"rate": LEARNING_RATE},
-    "settings": {"rate": 0.5},
+    "space": {KEY: RATIO},
+    "settings": {KEY: 0.5},
     # Four rows of each class, of which two each are validation.
     "true": "00001111",
 }
@@ -43,7 +44,7 @@ def table(replay, *curves, folds=()):
     rows = [HEADER]
     for number, curve in enumerate(curves):
         epochs = [{"predicted": predicted} for predicted in curve]
-        rows.append({"kind": "curve", "configuration": number, "params": {"rate": number / 10}, "epochs": epochs})
+        rows.append({"kind": "curve", "configuration": number, "params": {KEY: number / 10}, "epochs": epochs})
     rows += [{"kind": "folds", "configuration": number, "confusion": counts} for number, counts in folds]
     return replay.table_of(json.loads(json.dumps(rows)))
 
@@ -56,7 +57,7 @@ class Scripted:
         self.heard, self.ends = [], []
 
     def suggest(self, name):
-        return {"rate": next(self._points)}
+        return {KEY: next(self._points)}
 
     def goes_on(self, trial):
         self.heard.append((trial.name, len(trial.epochs)))
