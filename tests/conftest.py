@@ -1,10 +1,16 @@
 """What holds for every test: nothing is fetched from a hub, and a slow machine fails no property test."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from trainables.bases import BaseModel
 
 # Set before transformers, tokenizers or Ray are imported by a test.
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", RAY_USAGE_STATS_ENABLED="0")
@@ -33,3 +39,11 @@ def local_ray() -> Iterator[str]:
     )
     yield context.address_info["gcs_address"]
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def still_minilm(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    """MiniLM without dropout."""
+    from tests.still_minilm import write_still_minilm  # noqa: PLC0415  # most tests do without torch
+
+    return write_still_minilm(tmp_path_factory.mktemp("still-minilm"))

@@ -1,18 +1,16 @@
+"""MiniLM without dropout anywhere, so that two ways to the same gradient can be compared."""
+
 import json
 from pathlib import Path
-
-import pytest
 
 from trainables.bases import BaseModel, resolve_base
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
-@pytest.fixture(scope="session")
-def still_minilm(tmp_path_factory):
-    """MiniLM without dropout anywhere, so that two ways to the same gradient can be compared."""
+def write_still_minilm(folder: Path) -> BaseModel:
+    """Its files in a folder, weights linked."""
     original = Path(resolve_base("minilm").source)
-    folder = tmp_path_factory.mktemp("still-minilm")
     for name in ("model.safetensors", *TOKENIZER_FILES):
         (folder / name).symlink_to(original / name)
     config = json.loads((original / "config.json").read_text())
