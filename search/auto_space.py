@@ -10,6 +10,7 @@ import numpy as np
 from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace
 from search.experiment import Experiment, LoadedExperiment
 from search.known_points import GAMMA, RATIO, SAMPLER, STRENGTH, TAU
+from search.overrides import with_values
 from search.space import LOSS_NAME, SCHEME, ChoicesConfig, RangeConfig, SpaceEntry
 from trainables.label_density import BINS, KERNEL_RADIUS
 
@@ -69,6 +70,10 @@ def with_space(loaded: LoadedExperiment, derived: DerivedSpace) -> LoadedExperim
     space = {**dict.fromkeys(loaded.experiment.full_space()), **derived.entries, **loaded.experiment.space}
     written = {key: entry and entry.model_dump(mode="json", exclude_defaults=True) for key, entry in space.items()}
     tree = {**loaded.tree, "space": written}
+    ratio, own = derived.entries.get(RATIO), loaded.experiment.training.oversampling.ratio
+    if isinstance(ratio, RangeConfig) and space[RATIO] == ratio and own < ratio.low:
+        # The same epochs, but within the range, so that the first trial can be the experiment itself.
+        tree = with_values(tree, {RATIO: ratio.low})
     return LoadedExperiment(Experiment.model_validate(tree), tree, loaded.folder)
 
 

@@ -113,6 +113,8 @@ def test_every_part_can_be_overridden_and_the_whole_is_written_out(load):
     assert space.keys() == {RATIO, STRENGTH, CAP, LOSS, TAU, RATE, RANK, "training.warmup"}
     assert space[RATE] == RangeConfig(low=1e-4, high=2e-4)
     assert not written.experiment.auto_space
+    # No class has fewer, so nothing is repeated, and the first trial is the experiment itself.
+    assert written.experiment.own_settings([RATIO]) == {RATIO: 0.017}
     assert written.experiment.conditions() == {STRENGTH: {LOSS: ("focal",)}, TAU: {LOSS: ("logit_adjusted",)}}
     for params in ({LOSS: "logit_adjusted", TAU: 0.5}, {LOSS: "focal", STRENGTH: 0.5}):
         assert written.trial_tree(params)["training"]["loss"]["name"] == params[LOSS]
