@@ -1,77 +1,133 @@
-"""The two-stage technology filter with words beside it, from articles to predictions through the real command line."""
+"""The two-stage technology filter with words beside it, from articles to predictions of its export, without Ray."""
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+import torch
+import yaml
+from rich.console import Console
 
-from analysis.ledger import read_ledger
-from analysis.predictions_file import read_predictions
+from analysis.ledger import Ledger
+from analysis.predictions_file import write_predictions
+from search.experiment import load_experiment
+from search.export import ExportOptions, export_trial
+from search.predict import PredictOptions, predict
+from search.predict_labelled import predict_labelled
+from tests.test_experiment_files import FILES
 from trainables.articles import write_articles
+from trainables.bases import resolve_base
+from trainables.decision import RuleGoal
+from trainables.loop import train
+from trainables.models import ClassifierPool, load_processor
+from trainables.prepare import prepare
+from trainables.worker import Worker
 
-COMMAND = Path(sys.executable).with_name("rarecall")
-EXPERIMENT = Path(__file__).parents[2] / "experiments" / "technology_filter_two_stage.yaml"
 KEYWORDS = [
     {"pattern": ".", "dimension": "proof_of_impact", "at_least": 5.5},
     {"pattern": r"\bplan(s|ned)?\b", "at_most": 3.9},
 ]
+DIMENSIONS = ("deployment_maturity", "proof_of_impact", "technical_readiness")
+WEIGHTS = (0.5, 0.3, 0.2)
 
 
-def rarecall(folder, *arguments):
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-@pytest.mark.timeout(600)
-def test_two_stages_and_words_decide_alike_in_training_export_and_prediction(tmp_path):
-    write_articles(tmp_path / "articles.jsonl", count=300)
+def trained_run(folder, keywords_on):
+    """A run of one trial and one epoch, with the ledger that a search would have written; gives its epoch."""
+    path = next(path for path in FILES if path.stem == "technology_filter_two_stage")
     settings = {
-        "data.path": tmp_path / "articles.jsonl",
-        "data.split": "{validation: 0.3, test: 0.2, seed: 1}",
-        "task.keywords": json.dumps(KEYWORDS),
-        "model": "{base: tiny-bert, adapter: none, max_length: 24}",
+        "data.path": str(folder / "articles.jsonl"),
+        "data.split": {"validation": 0.5, "test": 0.1, "seed": 1},
+        "task.keywords": KEYWORDS,
+        "model": {"base": "tiny-bert", "adapter": "none", "max_length": 24, "lora": {"layers": "all"}},
         "training.epochs": 1,
-        "training.decision_rule.folds": 2,
-        "storage.path": tmp_path / "runs",
+        "training.decision_rule": {"fit": True, "folds": 2, "keywords": keywords_on},
     }
-    rarecall(tmp_path, "train", EXPERIMENT, *(f"--set={key}={value}" for key, value in settings.items()))
-    run = read_ledger(tmp_path / "runs" / "technology_filter_two_stage-train")
-    ((row,),) = [record.epochs for record in run.trials.values()]
-    assert len(row.rule) == 4  # three cuts and the threshold
-    stored = read_predictions(run.resolve(row.predictions), run.labels)
-    assert (stored.predicted_scores[:, 1] >= 5.5).all()
+    loaded = load_experiment(path, settings)
+    config, base = loaded.experiment, resolve_base("tiny-bert")
+    data = prepare(config, load_processor(base), base=loaded.folder)
+    pool = ClassifierPool(base, data.task.output_names, data.pad_id)
+    (epoch,) = train(config, data, pool, Worker(), goal=RuleGoal(config.criteria))
+    run = folder / "run"
+    run.mkdir()
+    (run / "experiment.yaml").write_text(yaml.safe_dump(loaded.tree_for_run(), sort_keys=False))
+    epoch.save(run / "checkpoint")
+    write_predictions(run / "predictions.parquet", epoch.predictions, data.task.label_space)
+    header = {
+        "run_id": "r1",
+        "name": config.name,
+        "criteria": config.criteria,
+        "objective": config.objective,
+        "labels": asdict(data.task.label_space),
+        "class_counts": data.class_counts,
+        "data_hash": data.data_hash,
+        "versions": {},
+        "trials_asked": 1,
+        "seed": 0,
+    }
+    row = {
+        "trial": "t0001",
+        "epoch": 1,
+        "metrics": epoch.metrics,
+        "confusion": epoch.confusion,
+        "train_loss": epoch.train_loss,
+        "seconds": 1.0,
+        "peak_memory_mb": 0.0,
+        "checkpoint": "checkpoint",
+        "predictions": "predictions.parquet",
+        "score": 0.0,
+        "rule": list(epoch.rule),
+    }
+    with Ledger(run / "ledger.jsonl") as ledger:
+        ledger.append({"kind": "run", **header})
+        ledger.append({"kind": "trial", "trial": "t0001", "params": {}})
+        ledger.append({"kind": "epoch", **row})
+    return epoch
 
-    rarecall(tmp_path, "export", run.folder, "-o", "model", "--force")
+
+def predicted(folder):
+    """What `rarecall predict` says of every article: scores [n, 3], overall scores [n] and tiers."""
+    output = folder / "predicted.jsonl"
+    predict(PredictOptions(folder / "model", folder / "articles.jsonl", output), Console(quiet=True))
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    scores = np.array([[row[f"predicted.{name}"] for name in DIMENSIONS] for row in rows])
+    return scores, np.array([row["predicted.overall"] for row in rows]), [row["predicted"] for row in rows]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("keywords_on", [True, False])
+def test_training_export_and_prediction_decide_alike(tmp_path, one_thread, keywords_on):
+    write_articles(tmp_path / "articles.jsonl", count=400)
+    epoch = trained_run(tmp_path, keywords_on)
+    *cuts, threshold = epoch.rule
+    stored = epoch.predictions
+    export_trial(ExportOptions(tmp_path / "run", tmp_path / "model", force=True), Console(quiet=True))
     rule = json.loads((tmp_path / "model" / "decision_rule.json").read_text())
-    assert rule["two_stage"] == {"rare": "deployed_proven", "threshold": row.rule[-1]}
-    assert rule["cuts"][1:] == list(row.rule[:-1])
-    assert [keyword["at_most"] for keyword in rule["keywords"]] == [None, 3.9]
+    assert rule["two_stage"] == {"rare": "deployed_proven", "threshold": threshold}
+    assert rule["cuts"][1:] == cuts
+    assert [keyword["at_most"] for keyword in rule["keywords"]] == ([None, 3.9] if keywords_on else [])
 
-    rarecall(tmp_path, "predict", "model", "articles.jsonl", "-o", "predicted.jsonl")
-    told = [json.loads(line) for line in (tmp_path / "predicted.jsonl").read_text().splitlines()]
-    dimensions = ("deployment_maturity", "proof_of_impact", "technical_readiness")
-    scores = np.array([[one[f"predicted.{name}"] for name in dimensions] for one in told])
+    scores, overall, tiers = predicted(tmp_path)
     np.testing.assert_allclose(scores[stored.rows], stored.predicted_scores, atol=1e-3)
-    given = [json.loads(line) for line in (tmp_path / "articles.jsonl").read_text().splitlines()]
-    planned = np.array([bool(re.search(r"\bplan(s|ned)?\b", f"{one['title']}\n{one['text']}", re.I)) for one in given])
-    overall = np.array([one["predicted.overall"] for one in told])
-    assert 0 < planned.sum() < 300
+    articles = [json.loads(line) for line in (tmp_path / "articles.jsonl").read_text().splitlines()]
+    texts = [f"{article['title']}\n{article['text']}" for article in articles]
+    planned = np.array([bool(re.search(r"\bplan(s|ned)?\b", text, re.IGNORECASE)) for text in texts]) & keywords_on
+    assert (scores[:, 1] >= 5.5).all() == keywords_on
     assert (overall[planned] <= 3.9).all()
-    free = scores[~planned] @ [0.5, 0.3, 0.2]
-    named = np.abs(overall[~planned] - free) > 1e-5
-    # Where stage 1 named a row, the overall score is the middle between the cut of the rare tier and 10.
-    np.testing.assert_allclose(overall[~planned][named], (row.rule[2] + 10) / 2, atol=1e-5)
+    # Elsewhere the overall score is that of the scores, or the middle of the rare tier where stage 1 named the row.
+    moved = np.abs(overall - scores @ WEIGHTS) > 1e-5
+    np.testing.assert_allclose(overall[moved & ~planned], (cuts[-1] + 10) / 2, atol=1e-5)
+    names = ("vaporware", "pilot", "early_commercial", "deployed_proven")
+    assert tiers == [names[i] for i in np.searchsorted(cuts, overall, side="right")]
 
-    true = np.array([[one[name] for name in dimensions] for one in given]) @ [0.5, 0.3, 0.2]
-    tiers = np.searchsorted([4.0, 6.0, 8.0], np.round(true, 9), side="right")
-    predicted = np.array([run.labels.classes.index(one["predicted"]) for one in told])
-    assert (predicted == np.searchsorted(row.rule[:3], overall, side="right")).all()
-    evaluated = json.loads(rarecall(tmp_path, "evaluate", "model", "--data", "articles.jsonl", "--json"))
-    assert evaluated["metrics"]["accuracy"] == pytest.approx((predicted == tiers).mean())
+    measured, labels = predict_labelled(tmp_path / "model", tmp_path / "articles.jsonl")
+    assert [labels.classes[i] for i in measured.predicted_class] == tiers
