@@ -21,6 +21,7 @@ from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.examples import Examples
 from trainables.loop import build_model
+from trainables.manifest import damage
 from trainables.models import ClassifierPool, load_classifier, load_processor, quiet_transformers
 from trainables.tasks import Task
 
@@ -36,7 +37,12 @@ def write_model(
     merge: put an adapter into the weights of its base, so that transformers alone loads the folder. Otherwise a base
     model that only this machine can find is written along, with a configuration that knows the number of outputs; peft
     would build a head of two.
+
+    Raises:
+        RunError: the checkpoint is damaged.
     """
+    if fault := damage(trained):
+        raise RunError(f"{trained}: the checkpoint {fault} (export another with --trial, or train this one again)")
     processor = load_processor(base)
     pad_id = getattr(processor, "pad_token_id", None)
     names = task.output_names
