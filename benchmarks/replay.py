@@ -1,6 +1,6 @@
 """Searches replayed on stored curves: whose winners hold up on held-out data, and after how many epochs.
 
-    python benchmarks/replay_curves.py          # once, half an hour on 2 cores
+    python benchmarks/replay_curves.py          # once, an hour on 2 idle cores
     python benchmarks/replay.py [--seeds 100] [--budget 60] [--methods rarecall "random search"] [--ablations]
 
 A simulator gives every method two slots and a budget in epochs; nothing is trained. A suggestion stands for the nearest
