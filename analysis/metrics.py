@@ -28,6 +28,8 @@ LACKS: dict[Needs, str] = {
     "constraints": "implications or exclusions",
 }
 
+# A `score_spread` below this is a range of scores that has collapsed.
+COLLAPSED = 0.25
 # Nested lists, as `confusion_matrix` gives them.
 Confusion = list[list[int]] | list[list[list[int]]]
 Compute = Callable[[Tally], FloatArray | float]
@@ -227,6 +229,18 @@ def mae(tally: Tally) -> FloatArray:
 def rmse(tally: Tally) -> FloatArray:
     """Root mean squared error per dimension on the score scale, [dimensions]."""
     return np.array([math.sqrt(_mean(column**2)) for column in tally.errors.T])
+
+
+@register("score_spread", "max", "amount", needs="dimensions")
+def score_spread(tally: Tally) -> float:
+    """Standard deviation of the predicted overall scores over that of the true ones; NaN where these are all the same.
+
+    At its best a regression reaches its correlation with the truth, and 0 is the same score for every row.
+    """
+    true, predicted = tally.predictions.true_overall, tally.predictions.predicted_overall
+    if true is None or predicted is None or not true.size or np.ptp(true) == 0:
+        return float("nan")
+    return float(np.std(predicted) / np.std(true))
 
 
 @register("catastrophic_failures", "min", "amount", needs="catastrophic")

@@ -163,7 +163,8 @@ class _Search:
         stop_early = experiment.search.stop_early
         if stop_early is None:
             return None
-        scheduler = EpochHalving(experiment.training.epochs, stop_early.grace_epochs, stop_early.reduction)
+        grace, reduction = stop_early.grace_epochs, stop_early.reduction
+        scheduler = EpochHalving(experiment.training.epochs, grace, reduction, self.goal.criteria)
         scheduler.remember(list(self.earlier.values()))
         return scheduler
 

@@ -1,7 +1,6 @@
 """Asynchronous successive halving on our own epoch count, which says why it stopped a trial and survives a restart.
 
-A trial that has named one class only for a third of its epochs, and two at least, is given up without looking at its
-rivals: among trials that all do so, each would be as good as the others.
+Between the comparisons a trial may be given up by its own epochs alone (`search.stop_rules`).
 """
 
 import json
@@ -13,19 +12,21 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from analysis.run import TrialRecord
-
-SHARE_OF_ONE_CLASS, LEAST_EPOCHS_OF_ONE_CLASS = 1 / 3, 2
+from analysis.criteria import Criterion
+from analysis.run import EpochRow, TrialRecord
+from search.stop_rules import collapsed, one_class, out_of_reach
 
 
 class EpochHalving(ASHAScheduler):
     """Ray's ASHA over `epoch` and `score`, by trial names, which stay the same when a search goes on.
 
     max_epochs: a trial's last epoch. grace_epochs: epochs before the first comparison. reduction: one in this many
-    goes on.
+    goes on. criteria: without them none can be out of reach.
     """
 
-    def __init__(self, max_epochs: int, grace_epochs: int, reduction: float) -> None:
+    def __init__(
+        self, max_epochs: int, grace_epochs: int, reduction: float, criteria: Sequence[Criterion] = ()
+    ) -> None:
         super().__init__(
             time_attr="epoch",
             metric="score",
@@ -34,38 +35,53 @@ class EpochHalving(ASHAScheduler):
             grace_period=min(grace_epochs, max_epochs),
             reduction_factor=reduction,
         )
-        self._epochs = max_epochs
+        self._epochs, self._criteria = max_epochs, tuple(criteria)
         self._share = 1 / reduction
-        self._patience = max(LEAST_EPOCHS_OF_ONE_CLASS, math.ceil(max_epochs * SHARE_OF_ONE_CLASS))
-        self._of_one_class: dict[str, int] = {}
+        self._rows: dict[str, list[EpochRow]] = {}  # of trials that go on
+        self._leader, self._best_score = "", -math.inf
         self.reasons: dict[str, str] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         super().on_trial_add(tune_controller, _named(trial.config["trial"]))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        action: str = super().on_trial_result(tune_controller, _named(trial.config["trial"]), result)
+        name = trial.config["trial"]
+        action: str = super().on_trial_result(tune_controller, _named(name), result)
+        if "row" in result:
+            told = {"trial": name, "epoch": result["epoch"], "metrics": {}} | json.loads(result["row"])
+            self._see(EpochRow.from_row({**told, "score": result["score"]}))
         if action == TrialScheduler.STOP and result["epoch"] < self._epochs:
             self.reasons[trial.trial_id] = f"not among the best {self._share:.0%} after epoch {result['epoch']}"
-        elif action == TrialScheduler.CONTINUE and (reason := self._hopeless(trial.config["trial"], result)):
+        elif action == TrialScheduler.CONTINUE and (reason := self._hopeless(name)):
             self.reasons[trial.trial_id] = reason
             return str(TrialScheduler.STOP)
         return action
 
-    def _hopeless(self, name: str, result: dict[str, Any]) -> str:
-        """Why a trial is given up whatever its rivals do, "" where it is not."""
-        confusion = json.loads(result["row"])["confusion"] if "row" in result else None
-        one = names_one_class(confusion)
-        self._of_one_class[name] = self._of_one_class.get(name, 0) + 1 if one else 0
-        if self._of_one_class[name] < self._patience:
-            return ""
-        return f"one class named for every row in {self._of_one_class[name]} epochs in a row"
+    def _see(self, row: EpochRow) -> None:
+        # What is trained again after a worker died counts once.
+        before = [earlier for earlier in self._rows.get(row.trial, ()) if earlier.epoch < row.epoch]
+        self._rows[row.trial] = [*before, row]
+        if row.score > self._best_score:
+            self._leader, self._best_score = row.trial, row.score
+
+    def _hopeless(self, name: str) -> str:
+        """Why a trial is given up whatever its rivals do, "" where it is not.
+
+        What a trial lacks does not end the best one so far: where all lack it, one at least is trained to its end.
+        """
+        rows = self._rows.get(name, [])
+        reason = one_class(rows, self._epochs)
+        if reason or not rows or name == self._leader:
+            return reason
+        return collapsed(rows, self._epochs, self._criteria) or out_of_reach(rows, self._epochs, self._criteria)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         super().on_trial_complete(tune_controller, _named(trial.config["trial"]), result)
+        self._rows.pop(trial.config["trial"], None)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         super().on_trial_remove(tune_controller, _named(trial.config["trial"]))
+        self._rows.pop(trial.config["trial"], None)
 
     def remember(self, records: Sequence[TrialRecord]) -> None:
         """Fill the rungs with the epochs of earlier sessions, so that new trials are measured against them too."""
@@ -74,23 +90,11 @@ class EpochHalving(ASHAScheduler):
             trial = _named(record.trial)
             super().on_trial_add(nobody, trial)
             for row in record.epochs:
-                one = names_one_class(row.confusion)
-                self._of_one_class[record.trial] = self._of_one_class.get(record.trial, 0) + 1 if one else 0
+                self._see(row)
                 super().on_trial_result(nobody, trial, {"epoch": row.epoch, "score": row.score})
             super().on_trial_remove(nobody, trial)
-
-
-def names_one_class(confusion: Any) -> bool:
-    """Whether predictions with this confusion matrix [classes][classes] name one class only.
-
-    False without one, and where a row may have several labels.
-
-    >>> names_one_class([[9, 0], [1, 0]]), names_one_class([[8, 1], [1, 0]]), names_one_class(None)
-    (True, False, False)
-    """
-    if not confusion or isinstance(confusion[0][0], list):
-        return False
-    return sum(any(row[column] for row in confusion) for column in range(len(confusion))) == 1
+            if record.end is not None:
+                self._rows.pop(record.trial, None)
 
 
 def _named(name: str) -> Any:

@@ -8,13 +8,13 @@ from analysis.diagnosis.remedies import against_low_recall, gentler, more_ratio,
 from analysis.diagnosis.settings import EPOCHS, GAMMA, RATE, RATIO, SCHEME
 from analysis.diagnosis.signs import Case, Observed, rule
 from analysis.intervals import exact
+from analysis.metrics import COLLAPSED
 from analysis.wording import interval_text, value_text
 
 VERY_LOW_RECALL = 0.20
 LOW_PRECISION = 0.5
 OVER_PREDICTED = 1.5
 MOST_ERROR_SHARE = 0.2
-COLLAPSED = 0.25
 FEW_ROWS = 10
 FEW_TRAINING_ROWS = 200
 FEW_EPOCHS = 3

@@ -104,6 +104,17 @@ def test_catastrophic_failures_are_strictly_beyond_both_cuts() -> None:
     assert evaluate(predictions, SCORED)["catastrophic_failures"] == 2  # the first and the fourth
 
 
+def test_the_spread_of_scores_is_that_of_the_predicted_over_that_of_the_true() -> None:
+    classes = np.zeros(4, dtype=np.int64)
+    true, predicted = np.array([2.0, 4.0, 6.0, 8.0]), np.array([5.0, 5.0, 5.0, 7.0])
+    scores = (np.column_stack([true, true]), np.column_stack([predicted, predicted]))
+    predictions = Predictions(np.arange(4), classes, classes, None, *scores, true, predicted)
+    # Variances: (9 + 1 + 1 + 9) / 4 = 5 around 5, and (3 · 0.25 + 2.25) / 4 = 0.75 around 5.5.
+    assert evaluate(predictions, SCORED)["score_spread"] == pytest.approx((0.75 / 5) ** 0.5)
+    same = replace(predictions, true_overall=np.full(4, 0.1))
+    assert np.isnan(evaluate(same, SCORED)["score_spread"])
+
+
 def test_the_seven_billion_filter_majority_guess(
     tiers: LabelSpace, tiered_predictions: Callable[..., Predictions]
 ) -> None:

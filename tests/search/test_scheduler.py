@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from analysis.criteria import parse
 from analysis.run import EndRow, EpochRow, TrialRecord
 from search.scheduler import EpochHalving
 
@@ -178,3 +179,45 @@ def test_patience_grows_with_the_epochs_and_survives_a_restart():
     rows = [EpochRow("t1", epoch, {}, [[9, 0], [1, 0]], 0.0, 0.0, 0.0, None, None, 0.5, 0.0) for epoch in (1, 2, 3)]
     scheduler.remember([TrialRecord("t1", {}, rows)])
     assert named(scheduler, begin(scheduler, "t1"), 4, [[9, 0], [1, 0]]) == STOP
+
+
+FAR_AWAY = {"recall[rare]": 0.2, "support[rare]": 100.0}  # 0.3 short of one half, a margin is 0.086
+HALF = parse("recall[rare] >= 0.5")
+OUT_OF_REACH = "recall[rare] >= 0.5 is out of reach: 0.2 in epoch 4, 3.5 margins short and no nearer for 3 epochs"
+
+
+def measured(scheduler, trial, epoch, metrics, score):
+    told = {"confusion": [[8, 1], [1, 0]], "metrics": metrics}
+    return scheduler.on_trial_result(CONTROLLER, trial, {"epoch": epoch, "score": score, "row": json.dumps(told)})
+
+
+def test_a_trial_that_cannot_meet_a_criterion_is_given_up_unless_it_is_the_best():
+    scheduler = EpochHalving(max_epochs=6, grace_epochs=6, reduction=3.0, criteria=[HALF])
+    best, other = begin(scheduler, "best"), begin(scheduler, "other")
+    assert [measured(scheduler, best, epoch, FAR_AWAY, 0.5) for epoch in range(1, 6)] == [CONTINUE] * 5
+    assert [measured(scheduler, other, epoch, FAR_AWAY, 0.4) for epoch in range(1, 5)] == [CONTINUE] * 3 + [STOP]
+    assert scheduler.reasons == {other.trial_id: OUT_OF_REACH}
+
+
+def test_a_collapsed_range_ends_a_trial_unless_it_is_the_best():
+    scheduler = EpochHalving(max_epochs=6, grace_epochs=6, reduction=3.0)
+    measured(scheduler, begin(scheduler, "best"), 1, {"score_spread": 0.9}, 0.5)
+    trial = begin(scheduler, "flat")
+    assert [measured(scheduler, trial, epoch, {"score_spread": 0.1}, 0.4) for epoch in (1, 2)] == [CONTINUE] * 2
+    assert measured(scheduler, trial, 3, {"score_spread": 0.1}, 0.4) == STOP
+    told = "overall scores predicted with 0.1 of the true spread, no wider for 3 epochs"
+    assert scheduler.reasons == {trial.trial_id: told}
+
+
+def test_a_restart_and_an_epoch_trained_twice_change_no_reason():
+    scheduler = EpochHalving(max_epochs=6, grace_epochs=6, reduction=3.0, criteria=[HALF])
+
+    def row(trial, epoch, score):
+        return EpochRow(trial, epoch, FAR_AWAY, None, 0.0, 0.0, 0.0, None, None, score, 0.0)
+
+    best = TrialRecord("best", {}, [row("best", 1, 0.5)], EndRow("best", "completed", "", 0.0))
+    scheduler.remember([best, TrialRecord("other", {}, [row("other", epoch, 0.4) for epoch in (1, 2)])])
+    resumed = begin(scheduler, "other")
+    told = [measured(scheduler, resumed, epoch, FAR_AWAY, 0.4) for epoch in (3, 3, 4)]
+    assert told == [CONTINUE, CONTINUE, STOP]
+    assert scheduler.reasons == {resumed.trial_id: OUT_OF_REACH}
