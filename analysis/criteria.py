@@ -24,6 +24,9 @@ ANY, ALL = "any", "all"
 # Differences below this are rounding; a strict comparison missed by equality counts as this much.
 TOLERANCE = 1e-9
 
+# A second objective that is no metric: what a trial's epochs took.
+SECONDS = "seconds"
+
 _GRAMMAR = re.compile(r"(\w+)\s*(?:\[(.*)\])?\s*(?:@\s*([^\s\[\]]+=[^<>]*?))?\s*(>=|<=|==|>|<)\s*([^\s=<>]+)")
 _FORM = "a criterion must read `metric[class-or-dimension] op number` with op one of >= > <= < =="
 
@@ -188,6 +191,18 @@ def check_objective(objective: str, labels: LabelSpace) -> None:
         raise ValueError(f"the objective must be one number, got {objective!r} (name a class or dimension)")
     if fault := _misfit(name, selector, labels):
         raise ValueError(fault)
+
+
+def check_second_objective(second: str | None, objective: str, labels: LabelSpace) -> None:
+    """Hold what is weighed against the objective, a single metric or `seconds`, against the task; None is nothing.
+
+    Raises:
+        ValueError: the objective itself, or as `check_objective` does.
+    """
+    if second == objective:
+        raise ValueError(f"the second objective must be another one than the first, got {second!r} (leave it out)")
+    if second is not None and second != SECONDS:
+        check_objective(second, labels)
 
 
 def split_key(key: str) -> tuple[str, str | None, str]:

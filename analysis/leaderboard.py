@@ -51,10 +51,10 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
     """One row per trial in rank order, which `analysis.standings.standings` tells.
 
     Columns: rank (from 1), trial, status, epoch (the best one), epochs (how many ran), criteria_met, criteria_total,
-    violation (total), minority_recall, score, pareto (whether no other trial beats it in both minority recall and MAE,
-    or violation), closest_miss (the missed criterion that lacks the least), outcome (the band), seconds and gpu_hours
-    (spent on all its epochs), the value that decides each criterion under its text, each parameter under its dotted
-    path. Values of trials without an epoch are missing.
+    violation (total), minority_recall, score, pareto (whether no other trial beats it in both objectives; of a search
+    with one, in both minority recall and MAE, or violation), closest_miss (the missed criterion that lacks the least),
+    outcome (the band), seconds and gpu_hours (spent on all its epochs), the value that decides each criterion under its
+    text, each parameter under its dotted path. Values of trials without an epoch are missing.
     """
     with no_collection():
         ranked = standings(run, rank_by)
@@ -90,6 +90,7 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         "run": {key: run.header.get(key) for key in _HEADER_KEYS}
         | {
             "objective": run.objective,
+            "second_objective": run.second_objective,
             "rank_by": frame.attrs["rank_by"],
             "criteria": [criterion.text for criterion in run.criteria],
         },

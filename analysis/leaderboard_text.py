@@ -5,10 +5,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from analysis.criteria import SECONDS
 from analysis.intervals import LEVEL, exact
 from analysis.ranking import DEFAULT_OBJECTIVE, objective_key
 from analysis.run import Run
-from analysis.standings import RankBy, Standing, cost_name, judged, pareto_set
+from analysis.standings import RankBy, Standing, bargain, judged, objective_text, pareto_set
 from analysis.table import Column, cut, fitting, render_columns, short_names, total_width
 from analysis.winner_text import plain, winner_lines
 from analysis.wording import duration_text, interval_text, probability_text, value_text
@@ -61,10 +62,15 @@ def _fixed_columns(shown: Sequence[Standing], run: Run) -> list[Column]:
         Column(("criteria", "met"), tuple(f"{one.met}/{total}" if one.best else "-" for one in shown)),
         Column(("minority", "recall"), _values(shown, "minority_recall")),
     ]
-    if run.objective != DEFAULT_OBJECTIVE:
-        key = next((objective_key(one.best.metrics, run.objective) for one in shown if one.best), run.objective)
-        columns.append(Column((cut(run.objective, 16),), _values(shown, key)))
-    return columns
+    told = [one for one in (run.objective, run.second_objective) if one not in (None, DEFAULT_OBJECTIVE)]
+    return [*columns, *(_objective_column(shown, str(objective)) for objective in told)]
+
+
+def _objective_column(shown: Sequence[Standing], objective: str) -> Column:
+    if objective == SECONDS:
+        return Column(("time",), tuple(duration_text(one.seconds) for one in shown))
+    key = next((objective_key(one.best.metrics, objective) for one in shown if one.best), objective)
+    return Column((cut(objective, 16),), _values(shown, key))
 
 
 def _ranked_by(shown: Sequence[Standing], run: Run, rank_by: RankBy) -> list[Column]:
@@ -160,7 +166,7 @@ def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
     if len(front) > 1:
         more = f" and {len(front) - _NAMED} more" if len(front) > _NAMED else ""
         names = f"{', '.join(front[:_NAMED])}{more}"
-        lines += textwrap.wrap(f"No trial beats these in both minority recall and {cost_name(ranked)}: {names}", width)
+        lines += textwrap.wrap(f"No trial beats these in both {' and '.join(bargain(ranked, run))}: {names}", width)
     seconds, hours = sum(one.seconds for one in ranked), sum(one.gpu_hours for one in ranked)
     meeting = int(judged(ranked, run).met.all(axis=1).sum())
     if seconds > 0 and run.criteria:
@@ -179,7 +185,7 @@ def _values(shown: Sequence[Standing], key: str) -> tuple[str, ...]:
 
 
 def _order_text(run: Run, rank_by: RankBy) -> str:
-    objective = run.objective.replace("_", " ") if run.objective == DEFAULT_OBJECTIVE else run.objective
+    objective = objective_text(run.objective)
     return {
         "criteria": f"By criteria met, then {objective}.",
         "objective": f"By {objective}, then criteria met.",

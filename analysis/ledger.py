@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from analysis.collection import no_collection
-from analysis.criteria import check_objective
+from analysis.criteria import check_objective, check_second_objective
 from analysis.errors import RunError
 from analysis.run import EndRow, EpochRow, Run, TrialRecord, header_bands, header_criteria, header_labels
 from analysis.strict_json import dumps
@@ -212,6 +212,7 @@ class _Reader:
             header_criteria(row)
             header_bands(row)
             check_objective(row["objective"], header_labels(row))
+            check_second_objective(row.get("second_objective"), row["objective"], header_labels(row))
             self.headers.append(row)
         else:
             raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {kind!r}")

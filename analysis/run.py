@@ -111,6 +111,11 @@ class TrialRecord:
     origin: str = ""
 
     @property
+    def seconds(self) -> float:
+        """Time spent on all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs if math.isfinite(epoch.seconds))
+
+    @property
     def status(self) -> TrialStatus:
         """How the trial ended; "running" when the ledger holds no end of it."""
         return self.end.status if self.end else "running"
@@ -138,6 +143,12 @@ class Run:
     def header(self) -> Mapping[str, Any]:
         """The latest `run` row."""
         return self.headers[-1]
+
+    @property
+    def second_objective(self) -> str | None:
+        """What the search weighed against the objective: a metric, `seconds`, or None for nothing."""
+        second: str | None = self.header.get("second_objective")
+        return second
 
     def resolve(self, path: str | os.PathLike[str]) -> Path:
         """The place of a checkpoint or predictions file that an epoch row names relative to the run folder."""

@@ -8,12 +8,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from analysis.criteria import Criterion, Verdict
+from analysis.criteria import SECONDS, Criterion, Verdict
 from analysis.evidence import Evidence
 from analysis.front import pareto
-from analysis.judging import Judged, judge_all, rank_keys
-from analysis.predictions import BoolArray, IntArray
-from analysis.ranking import judge, objective_value
+from analysis.judging import Judged, MetricsTable, judge_all, rank_keys
+from analysis.predictions import BoolArray, FloatArray, IntArray
+from analysis.ranking import DEFAULT_OBJECTIVE, judge, objective_value
 from analysis.run import EpochRow, Run, TrialRecord
 
 RankBy = Literal["criteria", "objective", "probability", "lower_bound"]
@@ -63,7 +63,7 @@ class Standing:
     @property
     def seconds(self) -> float:
         """Time spent on all epochs of the trial."""
-        return sum(epoch.seconds for epoch in self.record.epochs if math.isfinite(epoch.seconds))
+        return self.record.seconds
 
     @property
     def gpu_hours(self) -> float:
@@ -95,13 +95,14 @@ def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
 
 
 def pareto_set(ranked: Sequence[Standing], run: Run) -> BoolArray:
-    """Which trials no other one beats in both minority recall and cost: MAE where there are scores, else violation."""
-    gain = np.array([_best_metric(standing, "minority_recall") for standing in ranked])
-    if cost_name(ranked) == "MAE":
-        cost = np.array([_best_metric(standing, "mae") for standing in ranked])
-    else:
-        cost = judged(ranked, run).violations.sum(axis=1)
-    return pareto(gain, cost)
+    """Which trials no other one beats in both objectives of the search.
+
+    Of a search with one objective, in both minority recall and cost: MAE where there are scores, else violation.
+    """
+    if run.second_objective is not None:
+        return pareto(_objectives(ranked, run.objective), -_objectives(ranked, run.second_objective))
+    cost = -_objectives(ranked, "mae") if _has_scores(ranked) else judged(ranked, run).violations.sum(axis=1)
+    return pareto(_objectives(ranked, DEFAULT_OBJECTIVE), cost)
 
 
 def judged(ranked: Sequence[Standing], run: Run) -> Judged:
@@ -109,9 +110,16 @@ def judged(ranked: Sequence[Standing], run: Run) -> Judged:
     return judge_all([standing.best.metrics if standing.best else {} for standing in ranked], run.criteria)
 
 
-def cost_name(ranked: Sequence[Standing]) -> str:
-    """What minority recall is weighed against in the Pareto set."""
-    return "MAE" if any("mae" in standing.best.metrics for standing in ranked if standing.best) else "violation"
+def bargain(ranked: Sequence[Standing], run: Run | None) -> tuple[str, str]:
+    """The two sides of the Pareto set, in words; of predictions without a run those of one objective."""
+    if run is not None and run.second_objective is not None:
+        return objective_text(run.objective), objective_text(run.second_objective)
+    return objective_text(DEFAULT_OBJECTIVE), "MAE" if _has_scores(ranked) else "violation"
+
+
+def objective_text(objective: str) -> str:
+    """An objective in words: the default one without its underscore, others as the experiment has them."""
+    return objective.replace("_", " ") if objective == DEFAULT_OBJECTIVE else objective
 
 
 def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: float = math.nan) -> Standing:
@@ -137,8 +145,16 @@ def _order(rows: Sequence[EpochRow], run: Run) -> IntArray:
     return np.lexsort([-column for column in keys.T[::-1]])
 
 
-def _best_metric(standing: Standing, key: str) -> float:
-    return standing.best.metrics.get(key, math.nan) if standing.best else math.nan
+def _has_scores(ranked: Sequence[Standing]) -> bool:
+    return any("mae" in standing.best.metrics for standing in ranked if standing.best)
+
+
+def _objectives(ranked: Sequence[Standing], objective: str) -> FloatArray:
+    """An objective, or minus the seconds, of each trial's best epoch [n]: bigger is better, NaN where it is unknown."""
+    best = [standing.best.metrics if standing.best else {} for standing in ranked]
+    if objective == SECONDS:
+        return np.array([-one.seconds if one.best else math.nan for one in ranked])
+    return MetricsTable(best).objectives(objective)
 
 
 def _objective(standing: Standing, run: Run) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from analysis import metrics
-from analysis.criteria import parse, split_key
+from analysis.criteria import SECONDS, parse, split_key
 from analysis.errors import Fault, InputError
 from search.faults import faults_of, nearest, value_fault
 from search.overrides import value_at, with_values
@@ -43,6 +43,7 @@ class SearchConfig(Section):
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
+    second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
 
@@ -297,13 +298,19 @@ def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
     for name, band in bands.items() if isinstance(bands, Mapping) else ():
         if isinstance(band, Mapping):
             faults += _unreadable(f"bands.{name}.criteria", band.get("criteria"))
-    objective = str(tree.get("objective", "minority_recall"))
-    if metrics.find(split_key(objective)[0]) is None:
-        remedy = nearest(objective, [metric.name for metric in metrics.registered()])
-        faults.append(
-            Fault("objective", "must be a metric, with its class or dimension if it has one", repr(objective), remedy)
-        )
-    return faults
+    faults += _objective_faults("objective", tree.get("objective", "minority_recall"))
+    search = tree.get("search")
+    second = search.get("second_objective") if isinstance(search, Mapping) else None
+    return faults if second is None else [*faults, *_objective_faults("search.second_objective", second, (SECONDS,))]
+
+
+def _objective_faults(where: str, objective: Any, others: tuple[str, ...] = ()) -> list[Fault]:
+    """What is no metric and none of the others."""
+    name = str(objective)
+    if name in others or metrics.find(split_key(name)[0]) is not None:
+        return []
+    rule = "must be a metric, with its class or dimension if it has one" + "".join(f", or {one}" for one in others)
+    return [Fault(where, rule, repr(name), nearest(name, [*(one.name for one in metrics.registered()), *others]))]
 
 
 def _unreadable(where: str, criteria: Any) -> list[Fault]:

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from analysis.bands import read_bands
-from analysis.criteria import check, check_objective, parse
+from analysis.criteria import check, check_objective, check_second_objective, parse
 from analysis.errors import Fault, InputError, RunError
 from analysis.ledger import Ledger, read_ledger
 from analysis.predictions import LabelSpace
@@ -221,15 +221,17 @@ def _stored_space(folder: RunFolder) -> DerivedSpace | None:
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
     """Criteria and objective, held against the classes that the data turned out to have."""
     criteria = tuple(parse(text, labels.minority) for text in experiment.criteria)
+    objective, second = experiment.objective, experiment.search.second_objective
     faults = [
         *_faults("criteria", check, criteria, labels),
-        *_faults("objective", check_objective, experiment.objective, labels),
+        *_faults("objective", check_objective, objective, labels),
+        *_faults("search.second_objective", check_second_objective, second, objective, labels),
     ]
     for band in read_bands(_bands(experiment), labels):
         faults += _faults(f"bands.{band.name}.criteria", check, band.criteria, labels)
     if faults:
         raise InputError(experiment.name, faults)
-    return Goal(criteria, experiment.objective)
+    return Goal(criteria, objective, second)
 
 
 def _check_parts(goal: Goal, data: PreparedData) -> None:
@@ -297,6 +299,7 @@ def header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
         "criteria": list(experiment.criteria),
         "bands": _bands(experiment),
         "objective": experiment.objective,
+        "second_objective": experiment.search.second_objective,
         "labels": asdict(data.task.label_space),
         "class_counts": data.class_counts,
         "data_hash": data.data_hash,

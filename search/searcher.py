@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from analysis.criteria import Criterion
+from analysis.criteria import SECONDS, Criterion
 from analysis.margins import constraints
 from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
@@ -40,10 +40,15 @@ class HearsEnds(Protocol):
 
 @dataclass(frozen=True)
 class Goal:
-    """What the search is after: the objective among trials that meet the criteria."""
+    """What the search is after: the objective among trials that meet the criteria.
+
+    second: a metric, or `seconds`, that is weighed against it; what is asked for then are the trials that no other one
+    beats in both.
+    """
 
     criteria: tuple[Criterion, ...]
     objective: str
+    second: str | None = None
 
 
 class TrialSearcher(Searcher):
@@ -78,7 +83,10 @@ class TrialSearcher(Searcher):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = None if journal is None else _journal_storage(journal)
         self._study = optuna.create_study(
-            direction="maximize", sampler=sampler, storage=storage, study_name=STUDY_NAME if journal else None
+            directions=["maximize"] * (1 if goal.second is None else 2),
+            sampler=sampler,
+            storage=storage,
+            study_name=STUDY_NAME if journal else None,
         )
         self._unfinished: deque[TrialRecord] = deque(record for record in earlier if record.end is None)
         self._running: dict[str, optuna.Trial] = {}
@@ -139,14 +147,13 @@ class TrialSearcher(Searcher):
         trial = self._running.pop(trial_id, None)
         if trial is None:
             return  # Tune had given it up before, and told `on_trial_complete` first
-        for row in record.epochs:
-            trial.report(row.score, row.epoch)
+        for epoch, value in self._intermediate(record).items():
+            trial.report(value, epoch)
         best, state = self._outcome(record)
         if best is not None:
             for criterion, violation in self._violations(best):
                 trial.set_constraint(criterion, violation)
-        value = self._value(best) if state == TrialState.COMPLETE and best is not None else None
-        self._study.tell(trial, value, state=state)
+        self._study.tell(trial, self._values(record, best, state), state=state)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tune's own word that a trial ended; `finish` has told the study more by then."""
@@ -171,8 +178,8 @@ class TrialSearcher(Searcher):
             state=state,
             params={key: record.params[key] for key in distributions},
             distributions=distributions,
-            value=self._value(best) if state == TrialState.COMPLETE and best is not None else None,
-            intermediate_values={row.epoch: row.score for row in record.epochs},
+            values=self._values(record, best, state),
+            intermediate_values=self._intermediate(record),
         )
         for criterion, violation in self._violations(best) if best else ():
             frozen.set_constraint(criterion, violation)
@@ -185,9 +192,19 @@ class TrialSearcher(Searcher):
         state = TrialState.COMPLETE if status == "completed" else TrialState.PRUNED
         return best_epoch(record.epochs, self._goal.criteria, self._goal.objective), state
 
-    def _value(self, row: EpochRow) -> float:
-        """The objective alone, bigger is better; an undefined one as the worst there is."""
-        return score(row.metrics, (), self._goal.objective)
+    def _values(self, record: TrialRecord, best: EpochRow | None, state: TrialState) -> list[float] | None:
+        """The objectives of a complete trial, bigger is better; an undefined one as the worst there is.
+
+        None for one that was stopped: with fewer epochs it would be cheap, and on the front for that alone.
+        """
+        if best is None or state != TrialState.COMPLETE:
+            return None
+        objectives = [one for one in (self._goal.objective, self._goal.second) if one is not None]
+        return [-record.seconds if one == SECONDS else score(best.metrics, (), one) for one in objectives]
+
+    def _intermediate(self, record: TrialRecord) -> dict[int, float]:
+        """Scores by epoch; none with two objectives, for which Optuna knows no order of pruned trials by them."""
+        return {} if self._goal.second is not None else {row.epoch: row.score for row in record.epochs}
 
     def _violations(self, row: EpochRow) -> list[tuple[str, float]]:
         """By criterion what is lacking, in margins of chance (`analysis.margins`): at most 0 is feasible to Optuna."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.criteria import Status, split_key
 from analysis.report.contents import Report
-from analysis.standings import cost_name
+from analysis.standings import bargain
 from analysis.verdicts import Finding
 from analysis.wording import interval_text, probability_text, value_text
 
@@ -95,11 +95,12 @@ def selection(report: Report) -> str:
 def order(report: Report, shown: int) -> str:
     """How the leaderboard is ordered, of which `shown` trials are listed."""
     left_out = f" The first {shown} of {len(report.ranked):,} trials." if len(report.ranked) > shown else ""
-    cost = {"MAE": "MAE", "violation": "violation of the criteria"}[cost_name(report.ranked)]
+    gain, cost = bargain(report.ranked, report.run)
+    cost = "violation of the criteria" if cost == "violation" else cost
     return (
         "Ordered by criteria met, then by how far the others are missed, then by the objective. Criteria count as "
-        "measured, recall is that of validation. Pareto: no trial has both more minority recall and less "
-        f"{cost}.{left_out}"
+        "measured, recall is that of validation. Pareto: no trial beats it in both "
+        f"{gain} and {cost}.{left_out}"
     )
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from analysis.errors import RunError
 from analysis.evidence import Evidence
 from analysis.intervals import exact
 from analysis.leaderboard import leaderboard, to_json, to_text
@@ -83,6 +84,61 @@ def test_outcome_pareto_and_closest_miss(run: Run) -> None:
     }
     assert frame["closest_miss"]["low"] == "recall[common] >= 0.80"
     assert frame["seconds"]["low"] == 2.5
+
+
+SCORED = LabelSpace(("low", "high"), ("high",), ("one",))
+
+
+@pytest.fixture
+def two_objectives(rows: SimpleNamespace, write_ledger: WriteLedger) -> Callable[..., Run]:
+    """Trials a to e by minority recall, MAE and seconds per epoch; e has no MAE, and two epochs."""
+    figures = {"a": (0.9, 2.0, 9.0), "b": (0.7, 1.0, 8.0), "c": (0.6, 1.5, 1.0), "d": (0.7, 1.0, 8.0)}
+
+    def make(second: str | None, objective: str = "minority_recall") -> Run:
+        written = [rows.run(SCORED, (), objective=objective, second_objective=second)]
+        for trial, (recall, error, seconds) in figures.items():
+            metrics = {"minority_recall": recall, "macro_f1": 1 - recall, "mae": error}
+            written += [rows.trial(trial), rows.epoch(trial, 1, metrics, seconds=seconds), rows.end(trial)]
+        lost = [rows.epoch("e", epoch, {"minority_recall": 0.95}, seconds=0.4) for epoch in (1, 2)]
+        return read_ledger(write_ledger(*written, rows.trial("e"), *lost))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("objective", "second", "expected"),
+    [
+        ("minority_recall", None, {"a", "b", "d"}),  # c has less recall than b and more error; of e it is unknown
+        ("minority_recall", "mae", {"a", "b", "d"}),
+        ("minority_recall", "seconds", {"e"}),  # 0.95 in 0.8 s
+        ("macro_f1", "mae", {"b", "d", "c"}),  # 0.3 at 1.0, 0.4 at 1.5; a has 0.1 at 2.0
+        ("mae", "macro_f1", {"b", "d", "c"}),
+        ("mae", "seconds", {"b", "d", "c"}),  # 1.0 in 8 s, 1.5 in 1 s
+    ],
+)
+def test_the_pareto_set_is_of_the_objectives_that_were_searched_for(
+    two_objectives: Callable[..., Run], objective: str, second: str | None, expected: set[str]
+) -> None:
+    run = two_objectives(second, objective)
+    frame = leaderboard(run)
+    assert set(frame["trial"][frame["pareto"]]) == expected
+    assert json.loads(to_json(frame, run))["run"]["second_objective"] == second
+
+
+def test_the_text_names_both_objectives_and_has_their_columns(two_objectives: Callable[..., Run]) -> None:
+    run = two_objectives("seconds", "mae")
+    lines = to_text(leaderboard(run), run, 80).splitlines()
+    assert "No trial beats these in both mae and seconds: b, d, c" in lines
+    header = next(line for line in lines if "trial" in line and "epoch" in line)
+    assert {"mae", "time"} <= set(header.split())
+    assert "8 s" in next(line for line in lines if line.split()[1:2] == ["b"])
+    plain = two_objectives(None)
+    assert "No trial beats these in both minority recall and MAE: a, b, d" in to_text(leaderboard(plain), plain, 80)
+
+
+def test_a_header_with_a_second_objective_that_nobody_knows_is_a_problem(two_objectives: Callable[..., Run]) -> None:
+    with pytest.raises(RunError, match="a metric must be one of"):
+        two_objectives("speed")
 
 
 @pytest.mark.parametrize("width", [80, 120])

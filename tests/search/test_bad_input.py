@@ -178,6 +178,24 @@ def test_criteria_that_do_not_fit_the_data(criteria, expected, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("maee", ["search.second_objective: must be a metric", "or seconds, got 'maee'", "did you mean `mae`?"]),
+        (3, ["search.second_objective: should be a valid string, got 3"]),
+        ("minority_recall", ["search.second_objective: the second objective must be another one than the first"]),
+        ("recall", ["search.second_objective: recall must name a class"]),
+        ("roc_auc[low]", ["search.second_objective: roc_auc needs a task with probabilities"]),
+        ("mae[speed]", ["search.second_objective: the dimension of mae must be one of maturity, proof", "'speed'"]),
+    ],
+)
+def test_second_objectives_that_cannot_be_weighed(second, expected, tmp_path, capsys):
+    write(tmp_path, {"search": {"trials": 1, "second_objective": second}}, {})
+    assert rarecall("tune", tmp_path / "experiment.yaml") == 2
+    check(capsys.readouterr().err, expected)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["tune", "{folder}/experiment.yaml", "--set", "training.epochs"], "--set: must read key=value"),

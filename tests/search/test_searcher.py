@@ -280,6 +280,62 @@ def test_a_trial_that_ray_gave_up_is_failed_and_may_be_finished_afterwards():
     assert [trial.state for trial in subject.study.trials] == [TrialState.FAIL]
 
 
+TWO = {"reach": FloatDistribution(0.0, 1.0), "waste": FloatDistribution(0.0, 1.0)}
+RECALL_AND_MAE = Goal((), "minority_recall", "mae[maturity]")
+
+
+def test_with_two_objectives_the_search_comes_to_their_front_and_stays_all_along_it():
+    """More reach is more recall and more error; waste costs both, so the front is where it is one half."""
+    subject = searcher(trials=80, goal=RECALL_AND_MAE, distributions=TWO, first={"reach": 0.5, "waste": 0.0})
+    asked = []
+    for number in range(80):
+        params = subject.suggest(str(number))["params"]
+        reach, waste = params["reach"], abs(params["waste"] - 0.5)
+        row = {"rare": 0.5 + 0.4 * reach - 0.5 * waste, "mae": 1.0 + reach + 2 * waste}
+        name, status = f"t{number}", "stopped" if number % 4 == 3 else "completed"
+        subject.finish(str(number), record(name, [epoch_row(name, 1, **row)], status, params))
+        asked.append((reach, waste))
+    reached, wasted = zip(*asked[40:], strict=True)
+    # At random the distance from one half is 0.25 on average, and its mean of 40 has a deviation of 0.023.
+    assert sum(wasted) / 40 < 0.25 - 4 * 0.023
+    assert min(reached) < 0.2 < 0.8 < max(reached)
+
+
+def test_two_objectives_are_told_as_big_is_better_and_a_stopped_trial_has_none():
+    subject = searcher(trials=4, goal=Goal(GOAL.criteria, "minority_recall", "mae[maturity]"))
+    endings = [
+        ([{"rare": 0.6, "mae": 1.9}], "completed"),
+        ([{"rare": 0.5, "mae": 1.2}, {"rare": 0.4, "mae": 1.1}], "completed"),
+        ([{"rare": 0.9, "mae": 0.5}], "stopped"),
+        ([{"rare": 0.7, "mae": 1.0, "common": 0.5}], "completed"),
+    ]
+    ended = run(subject, "abcd", endings)
+    trials = subject.study.trials
+    # The second one's best epoch by the criteria, which both meet, and the first objective is its first.
+    assert [trial.values for trial in trials] == [[0.6, -1.9], [0.5, -1.2], None, [0.7, -1.0]]
+    assert [trial.state for trial in trials[1:3]] == [TrialState.COMPLETE, TrialState.PRUNED]
+    # The fourth beats both others, but it is not feasible.
+    assert [trial.number for trial in subject.study.best_trials] == [0, 1]
+    rebuilt = searcher(trials=4, goal=Goal(GOAL.criteria, "minority_recall", "mae[maturity]"), earlier=ended)
+    told = [(trial.values, trial.state, trial.params, trial.constraints) for trial in trials]
+    assert [(one.values, one.state, one.params, one.constraints) for one in rebuilt.study.trials] == told
+    assert [trial.number for trial in rebuilt.study.best_trials] == [0, 1]
+
+
+def test_seconds_as_second_objective_are_those_of_all_epochs():
+    subject = searcher(goal=Goal((), "minority_recall", "seconds"))
+    run(subject, ["a"], [([{"rare": 0.4}, {"rare": 0.5}, {"rare": 0.3}], "completed")])
+    assert subject.study.trials[0].values == [0.5, -3.0]  # an epoch of the helper takes a second
+
+
+def test_a_second_objective_that_is_undefined_is_told_finite_and_worst(tmp_path):
+    subject = searcher(goal=RECALL_AND_MAE, journal=tmp_path / "optuna.journal")
+    run(subject, ["a", "b"], [([{"mae": math.nan}], "completed"), ([{"mae": 9.9}], "completed")])
+    undefined, poor = (trial.values[1] for trial in subject.study.trials)
+    assert math.isfinite(undefined)
+    assert undefined < poor
+
+
 def test_the_study_can_be_opened_while_the_search_runs_and_is_made_anew_on_resume(tmp_path):
     journal = tmp_path / "optuna.journal"
     subject = searcher(journal=journal)
