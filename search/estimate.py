@@ -12,6 +12,7 @@ from rich.console import Console
 from analysis.criteria import ALL, ANY, EVERY, Criterion, parse
 from analysis.decidability import Decidability, decidability
 from analysis.predictions import LabelSpace
+from search.auto_space import derive_space, with_space
 from search.cluster import SlotLayout, layout_within
 from search.cost_sample import CostSample, Measured
 from search.experiment import Experiment, LoadedExperiment, StopEarlyConfig
@@ -123,9 +124,11 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
     Raises:
         InputError: data or resources do not fit, or the base model cannot be found.
     """
-    experiment = loaded.experiment
-    data = load_splits(experiment, loaded.folder)
+    data = load_splits(loaded.experiment, loaded.folder)
     labels = data.task.label_space
+    if loaded.experiment.auto_space:
+        loaded = with_space(loaded, derive_space(loaded.experiment, data.train, labels))
+    experiment = loaded.experiment
     base = resolve_base(experiment.model.base, loaded.folder)
     sample = CostSample(experiment, data, base)
     with console.status("measuring a few training steps" if measure else "counting tokens"):
@@ -213,8 +216,9 @@ def _epoch_rows(experiment: Experiment, data: LabelledSplits) -> int:
     entry = experiment.full_space().get(RATIO)
     training = experiment.training
     if isinstance(entry, RangeConfig):
-        middle = training.oversampling.model_copy(update={"ratio": (entry.low + entry.high) / 2})
-        training = training.model_copy(update={"oversampling": middle})
+        middle = math.sqrt(entry.low * entry.high) if entry.log else (entry.low + entry.high) / 2
+        oversampling = training.oversampling.model_copy(update={"ratio": middle})
+        training = training.model_copy(update={"oversampling": oversampling})
     split = data.train
     rows = mitigation(split.classes, data.task.label_space, training, split.scores, split.labels).epoch_length
     if experiment.data.folds is None:

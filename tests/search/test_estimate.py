@@ -68,6 +68,12 @@ def test_folds_hold_out_every_row_and_train_on_the_others(experiment):
     assert decided == [9, 405]  # 8 and 1 rows of the rarest class
 
 
+def test_a_space_from_the_labels_is_estimated_as_it_will_be_searched(experiment):
+    """8 rows of the rarest class for 320 of the largest: from 0.025 to 1. The geometric middle is 0.158, 50 rows."""
+    found = estimate(load_experiment(experiment, {"space": "auto"}), Console(quiet=True), measure=False)
+    assert found.epoch_rows == 320 + 50 + 50
+
+
 def test_without_measuring_there_is_no_time(experiment):
     result = CliRunner().invoke(rarecall, ["estimate", str(experiment), "--no-measure"])
     assert result.exit_code == 0, result.output

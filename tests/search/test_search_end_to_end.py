@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -213,6 +214,53 @@ def test_what_is_there_is_not_overwritten(finished, exported):
     assert not (folder / "x").exists()
     assert "a run is there already" in refused("tune", folder / "experiment.yaml")
     assert len(read_ledger(folder / "runs" / "tiny").headers) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_space_made_from_the_labels_is_told_stored_and_kept(finished, tmp_path):
+    shutil.copy(finished[0] / "articles.jsonl", tmp_path)
+    small = {"model": {"base": "tiny-bert", "max_length": 16, "adapter": "none"}}
+    small["search"] = {"trials": 4, "second_objective": "mae"}
+    own = {"auto": True, "training.learning_rate": None, "training.warmup": {"low": 0.0, "high": 0.3}}
+    training = {**TIERED["training"], "epochs": 1}
+    path = write_experiment(tmp_path, {**TIERED, **small, "training": training, "space": own})
+    printed = rarecall(tmp_path, "tune", "experiment.yaml")
+    run = read_ledger(tmp_path / "runs" / "tiny")
+    stored = yaml.safe_load((run.folder / "experiment.yaml").read_text())["space"]
+    # Of 160 articles 96 are to train on, in the proportions of 1,688, 224 and 168 of 2,080: 78, 10 and 8.
+    commercial, vaporware = (run.header["class_counts"]["train"][name] for name in ("commercial", "vaporware"))
+    low = math.floor(100 * commercial / vaporware) / 100
+    assert stored["training.oversampling.ratio"] == {"low": pytest.approx(low, abs=0.01), "high": 1.0, "log": True}
+    assert f"commercial has {commercial} rows, the largest class {vaporware}" in printed
+    assert stored["training.learning_rate"] is None
+    params = run.trials["t0004"].params.keys()
+    assert {"training.oversampling.ratio", "training.loss.gamma", "training.warmup"} <= params
+    assert not {"model.lora.rank", "training.learning_rate"} & params
+    document = json.loads(rarecall(tmp_path, "leaderboard", "runs/tiny", "--json"))
+    origins = {trial["trial"]: trial["origin"] for trial in document["trials"]}
+    assert origins == {
+        "t0001": "own",
+        "t0002": "known: oversampling 0.2, focal 2",
+        "t0003": "sampler",
+        "t0004": "sampler",
+    }
+    # The study had two objectives, and the Pareto set is of these: nobody is as good in both, and better in one.
+    assert (run.header["second_objective"], document["run"]["second_objective"]) == ("mae", "mae")
+    pairs = {one["trial"]: (one["metrics"]["minority_recall"], -one["metrics"]["mae"]) for one in document["trials"]}
+    for one in document["trials"]:
+        recall, less_error = pairs[one["trial"]]
+        rivals = [pair for pair in pairs.values() if pair != (recall, less_error)]
+        assert one["pareto"] != any(pair[0] >= recall and pair[1] >= less_error for pair in rivals)
+    # A run that goes on keeps its space, whatever would be derived now.
+    reasons = dict(run.header["space_reasons"])
+    ledger = run.folder / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace("commercial has", "once commercial had"))
+    rarecall(tmp_path, "tune", path, "--resume")
+    header = read_ledger(run.folder).header
+    assert header["space_reasons"].keys() == reasons.keys()
+    assert header["space_reasons"]["training.oversampling.ratio"].startswith("once commercial had")
+    assert yaml.safe_load((run.folder / "experiment.yaml").read_text())["space"] == stored
 
 
 def test_a_finished_search_has_nothing_left_to_do(copied):
