@@ -54,7 +54,8 @@ def quiet() -> None:
 def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
     """A running Ray: the cluster at `address`, or one of our own on this machine that ends with the search.
 
-    Should Ray itself go down meanwhile, this process ends with exit code 2 and says so.
+    Should Ray itself go down meanwhile, this process ends with exit code 2 and says so. A Ray that this process has
+    started already, in a notebook say, is used as it is, and left.
 
     data_bytes: what its object store must hold at least; a cluster has its own setting.
 
@@ -62,6 +63,9 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
         InputError: no cluster answers at `address`.
         RunError: none could be started here.
     """
+    if not address and ray.is_initialized():
+        yield
+        return
     quiet()
     try:
         if address:

@@ -117,6 +117,7 @@ class FaultySearch:
     def __init__(self, folder, trials, accidents=None, slots=1, seconds=0.0, weight=0, **plan):
         self.folder, self.trials, self.slots, self.told = Path(folder), trials, slots, []
         run = RunFolder(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.earlier = read_ledger(run.ledger).trials if run.ledger.exists() else {}
         said = io.StringIO()
         leave_damaged_checkpoints(self.earlier.values(), run, Console(file=said, width=500))

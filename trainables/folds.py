@@ -27,7 +27,7 @@ def with_folds(data: "PreparedData", count: int, seed: int) -> "PreparedData":
         InputError: fewer than two parts, or more than any class has rows.
     """
     pooled = joined(data.train, data.validation)
-    most = int(np.bincount(pooled.classes).max())
+    most = min(int(np.bincount(pooled.classes).max()), _groups(pooled))
     if not 2 <= count <= most:
         raise InputError(
             "folds", [Fault("folds", f"must be from 2 to the {most} rows of the largest class", str(count))]
@@ -52,8 +52,8 @@ def trial_folds(train: EncodedSplit, validation: EncodedSplit, count: int, seed:
         raise InputError("data.folds", [Fault("data.folds", rule, str(count))])
     pooled = joined(train, validation)
     first = (np.arange(len(train)), np.arange(len(train), len(pooled)))
-    parts = _parts(train, count - 1, seed) if count > 2 else [np.arange(len(train))]
-    if not all(map(len, parts)):
+    parts = _parts(train, count - 1, seed) if 2 < count <= _groups(train) + 1 else [np.arange(len(train))]
+    if len(parts) < count - 1 or not all(map(len, parts)):
         rule = "must be fewer: rows that stay together leave one of the folds without any"
         raise InputError("data.folds", [Fault("data.folds", rule, str(count))])
     return (first, *(_fold(pooled, part) for part in parts))
@@ -64,6 +64,11 @@ def one_fold(data: "PreparedData", number: int) -> "PreparedData":
     inside, outside = data.folds[number]
     pooled = joined(data.train, data.validation)
     return replace(data, train=pooled.take(inside), validation=pooled.take(outside), folds=())
+
+
+def _groups(split: EncodedSplit) -> int:
+    """How many rows, or groups of rows that stay together, can be divided."""
+    return len(split) if split.groups is None else len(np.unique(split.groups))
 
 
 def _parts(split: EncodedSplit, count: int, seed: int) -> list[IntArray]:
