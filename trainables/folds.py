@@ -24,14 +24,13 @@ def with_folds(data: "PreparedData", count: int, seed: int) -> "PreparedData":
     than parts is missing from some. The test split is left out: it is nobody's validation.
 
     Raises:
-        InputError: fewer than two parts, or more than any class has rows.
+        InputError: fewer than two parts, or more than any class has rows or there are groups.
     """
     pooled = joined(data.train, data.validation)
-    most = min(int(np.bincount(pooled.classes).max()), _groups(pooled))
-    if not 2 <= count <= most:
-        raise InputError(
-            "folds", [Fault("folds", f"must be from 2 to the {most} rows of the largest class", str(count))]
-        )
+    largest, groups = int(np.bincount(pooled.classes).max()), _groups(pooled)
+    if not 2 <= count <= min(largest, groups):
+        most = f"{largest} rows of the largest class" if largest <= groups else f"{groups} rows that may be apart"
+        raise InputError("folds", [Fault("folds", f"must be from 2 to the {most}", str(count))])
     folds = tuple(_fold(pooled, part) for part in _parts(pooled, count, seed))
     return replace(data, train=pooled, validation=pooled.take(np.empty(0, dtype=np.int64)), test=None, folds=folds)
 
