@@ -28,24 +28,12 @@ from search.recorder import Recorder
 from search.run_folder import RunFolder
 from search.searcher import STUDY_NAME, Goal, TrialSearcher
 from search.tuning import run_trials
-from tests.idle_session import LABELS, IdleSession, idle_config
+from tests.idle_session import HEADER, LABELS, IdleSession, idle_config
 from trainables.slot import SlotPlan
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 GOAL = Goal((), "minority_recall")
-HEADER = {
-    "kind": "run",
-    "run_id": "1",
-    "name": "idle",
-    "criteria": [],
-    "objective": GOAL.objective,
-    "labels": {"classes": list(LABELS.classes), "minority": list(LABELS.minority), "dimensions": []},
-    "data_hash": "",
-    "versions": {},
-    "trials_asked": 0,
-    "seed": 0,
-}
 OPENING = "opening"
 # The second epoch is the best one, so its checkpoint is kept beside the last one's.
 RECALLS = [0.5, 0.7, 0.6]

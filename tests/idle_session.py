@@ -17,6 +17,19 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 LABELS = LabelSpace(classes=("common", "rare"), minority=("rare",))
 EPOCHS = 3
+# The `run` row of a ledger for such trials.
+HEADER = {
+    "kind": "run",
+    "run_id": "1",
+    "name": "idle",
+    "criteria": [],
+    "objective": "minority_recall",
+    "labels": {"classes": list(LABELS.classes), "minority": list(LABELS.minority), "dimensions": []},
+    "data_hash": "",
+    "versions": {},
+    "trials_asked": 6,
+    "seed": 0,
+}
 
 
 class IdleSession:

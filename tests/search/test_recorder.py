@@ -12,22 +12,10 @@ from search.recorder import Recorder
 from search.run_folder import RunFolder
 from search.scheduler import EpochHalving
 from search.searcher import Goal, TrialSearcher
-from tests.idle_session import EPOCHS, LABELS, IdleSession, idle_config
+from tests.idle_session import EPOCHS, HEADER, LABELS, IdleSession, idle_config
 from trainables.slot import Slot, SlotPlan
 
 GOAL = Goal((), "minority_recall")
-HEADER = {
-    "kind": "run",
-    "run_id": "1",
-    "name": "idle",
-    "criteria": [],
-    "objective": GOAL.objective,
-    "labels": {"classes": list(LABELS.classes), "minority": list(LABELS.minority), "dimensions": []},
-    "data_hash": "",
-    "versions": {},
-    "trials_asked": 6,
-    "seed": 0,
-}
 
 
 @pytest.fixture

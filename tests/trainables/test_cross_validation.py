@@ -26,14 +26,6 @@ ADAPTER = "adapter_model.safetensors"
 OPENINGS = {"common": "rain and wind in", "rare": "a steam engine at"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """18 rows to train on and 9 to validate, each third one rare."""

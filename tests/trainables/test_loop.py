@@ -30,15 +30,6 @@ TASK = {"kind": "multiclass", "classes": list(OPENINGS)}
 STILL = {"rank": 4, "dropout": 0.0, "layers": "last 1"}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Batches of a few short rows are no faster with more, and much slower where other processes want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def write_rows(path, counts):
     rows = [
         {"text": f"{OPENINGS[name]} {'the old town ' * (i % 3)}{path.stem} {i}", "label": name}

@@ -54,14 +54,6 @@ LINEAR = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
     """A folder with the weights of each family, without a head, as a hub has them."""
