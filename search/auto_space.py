@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace
+from analysis.predictions import BoolArray, FloatArray, LabelSpace
 from search.experiment import Experiment, LoadedExperiment
 from search.known_points import GAMMA, RATIO, SAMPLER, STRENGTH, TAU
 from search.overrides import with_values
 from search.space import LOSS_NAME, SCHEME, ChoicesConfig, RangeConfig, SpaceEntry
+from trainables.examples import Labelled
 from trainables.label_density import BINS, KERNEL_RADIUS
 
 CAP, MARGIN = "training.class_weights.cap", "training.loss.max_margin"
@@ -26,19 +26,6 @@ FACTOR = 5.0
 Line = tuple[str, SpaceEntry | None, str]
 
 
-class Split(Protocol):
-    """The training split: classes [n] (with several labels per row its rarest one, or their number for none), scores
-    [n, dimensions] and labels [n, k], each None where the task has none.
-    """
-
-    @property
-    def classes(self) -> IntArray: ...
-    @property
-    def scores(self) -> FloatArray | None: ...
-    @property
-    def labels(self) -> BoolArray | None: ...
-
-
 @dataclass(frozen=True)
 class DerivedSpace:
     """Entries by key, None where a key stays as the experiment has it, and the reason of each."""
@@ -47,7 +34,7 @@ class DerivedSpace:
     reasons: Mapping[str, str]
 
 
-def derive_space(experiment: Experiment, train: Split, labels: LabelSpace) -> DerivedSpace:
+def derive_space(experiment: Experiment, train: Labelled, labels: LabelSpace) -> DerivedSpace:
     """What is worth searching for these labels, around the experiment's own settings; its own entries are not in it.
 
     Remedies that cannot matter are left out, and so is one of two that only repeat each other: weighted sampling beside
@@ -99,7 +86,7 @@ class _Profile:
     largest weight that the inverse frequency gives. rare: minority classes with rows.
     """
 
-    def __init__(self, train: Split, labels: LabelSpace) -> None:
+    def __init__(self, train: Labelled, labels: LabelSpace) -> None:
         counts = np.bincount(train.classes, minlength=len(labels.classes))
         rows = {name: int(counts[labels.classes.index(name)]) for name in labels.minority}
         self.rare = {name: count for name, count in rows.items() if count > 0}
@@ -145,7 +132,7 @@ def _sampling(experiment: Experiment, profile: _Profile) -> Iterator[Line]:
         yield SAMPLER, None, "repeats oversampling"
 
 
-def _weights(experiment: Experiment, profile: _Profile, train: Split) -> Iterator[Line]:
+def _weights(experiment: Experiment, profile: _Profile, train: Labelled) -> Iterator[Line]:
     section = experiment.training.class_weights
     if profile.balanced and profile.heaviest < BALANCED:
         yield STRENGTH, None, f"{profile.counted}: all weights would be 1"

@@ -39,8 +39,6 @@ from trainables.models import load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import TrainingSession
 
-# A trial whose worker group dies is tried again from its last epoch this often.
-TRIAL_RETRIES = 2
 # Of a ledger's header: why each key of a derived space is as it is.
 SPACE_REASONS = "space_reasons"
 PROVENANCE = ("rarecall", "ray", "torch", "transformers", "peft", "optuna", "scikit-learn")
