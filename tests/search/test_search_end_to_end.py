@@ -22,6 +22,7 @@ import yaml
 from analysis.ledger import read_ledger
 from analysis.predictions_file import read_predictions
 from search.cli import main
+from trainables.manifest import write_manifest
 
 COMMAND = Path(sys.executable).with_name("rarecall")
 DIMENSIONS = {"deployment_maturity": 0.5, "proof_of_impact": 0.3, "technical_readiness": 0.2}
@@ -304,6 +305,7 @@ def test_an_export_that_does_not_predict_the_same_is_refused_and_removed(copied)
     frame = pd.read_parquet(path)
     frame["predicted.proof_of_impact"] += 0.01
     frame.to_parquet(path)
+    write_manifest(path.parent)  # or the change would be told as damage
     told = refused("export", copied / "runs" / "tiny", "-o", copied / "exported-2")
     assert "disagrees with the stored validation predictions by 0.01" in told
     assert not (copied / "exported-2").exists()
