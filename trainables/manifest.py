@@ -8,7 +8,8 @@ MANIFEST_FILE = "files.json"
 
 
 def write_manifest(folder: Path) -> None:
-    """List all files of a checkpoint, in the folder itself."""
+    """List all files of a checkpoint, in the folder itself; an earlier list is replaced."""
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
