@@ -3,6 +3,7 @@
 import errno
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -18,7 +19,7 @@ from search.scheduler import EpochHalving
 from trainables.mitigation import mitigation
 from trainables.prepare import PreparedData
 from trainables.session import TrainingSession, trial_and_data
-from trainables.slot import Slot, SlotPlan
+from trainables.slot import Reservations, Slot, SlotPlan
 
 Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
@@ -65,8 +66,9 @@ def run_trials(
         RunError: the search cannot go on: nothing can be written, or no slot starts.
     """
     options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
+    reservations = Reservations.remote()  # type: ignore[attr-defined]  # ray.remote is typed as the class itself
     tuner = tune.Tuner(
-        tune.with_parameters(Slot, plan=plan),
+        tune.with_parameters(Slot, plan=replace(plan, reservations=reservations)),
         tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
         run_config=tune.RunConfig(
             name=f"session-{int(time.time())}",

@@ -119,7 +119,7 @@ def test_half_dead_slots_are_noticed_killed_and_replaced(local_ray, tmp_path):
         assert not psutil.pid_exists(int(pids(run, name)[0]))
 
 
-@pytest.mark.slow  # in one Ray with tests before it, the next slot may wait for CPUs that Ray does not give back
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_slot_that_loses_one_of_its_helpers_comes_back(local_ray, tmp_path):
     """Tune's own actor, the controller of the worker group, the mailbox between the two."""

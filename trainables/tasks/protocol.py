@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.predictions import FloatArray, LabelSpace, Predictions
 from trainables.examples import Labelled
 
-Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage"]
+Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 Targets = NDArray[np.int64] | NDArray[np.float32]
 Outputs = NDArray[np.floating[Any]]
 
