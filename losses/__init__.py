@@ -12,14 +12,17 @@ from losses.multilabel import FocalBinaryCrossEntropy
 from losses.ordinal import ConditionalOrdinal, CumulativeLink
 from losses.registry import Loss, Target, build, check, default, names, outputs_for, parameters, register
 from losses.regression import FocalSquaredError, Huber
+from losses.tokens import IGNORED, FocalTokens
 from losses.two_stage import TwoStage
 
 __all__ = [
+    "IGNORED",
     "ConditionalOrdinal",
     "CumulativeLink",
     "FocalBinaryCrossEntropy",
     "FocalCrossEntropy",
     "FocalSquaredError",
+    "FocalTokens",
     "Huber",
     "LabelFacts",
     "LogitAdjusted",

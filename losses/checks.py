@@ -38,6 +38,14 @@ def require_same_shape(outputs: Tensor, targets: Tensor, columns: str) -> None:
         raise ValueError(f"outputs and targets must both be [batch, {columns}], {_got(outputs, targets)}")
 
 
+def require_token_targets(outputs: Tensor, targets: Tensor) -> None:
+    """Raise a ValueError unless outputs are [batch, tokens, vocabulary] and targets [batch, tokens]."""
+    if outputs.ndim != 3 or targets.shape != outputs.shape[:2]:
+        raise ValueError(
+            f"outputs must be [batch, tokens, vocabulary] and targets [batch, tokens], {_got(outputs, targets)}"
+        )
+
+
 def require_columns(outputs: Tensor, known: int) -> None:
     """Raise a ValueError unless a loss that knows the facts of `known` labels gets as many columns."""
     if outputs.shape[1] != known:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from losses.facts import LabelFacts
 
-Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage"]
+Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 
 
 class Loss(Protocol):
@@ -24,6 +24,8 @@ class Loss(Protocol):
     softplus to the logit of P(y > j); targets int64 [batch].
     For `two_stage`: outputs [batch, 1 + dimensions], column 0 the logit of being rare, the others scores on the scale 0
     to 1; targets float of the same shape, column 0 being 1 for a rare row and 0 for any other.
+    For `tokens`: outputs [batch, tokens, vocabulary] logits, targets int64 [batch, tokens], `IGNORED` for a token that
+    nothing is learnt from.
     """
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor: ...

@@ -45,6 +45,7 @@ def test_names_are_those_of_the_target():
     assert losses.names("corn") == ("corn",)
     assert losses.names("cumulative") == ("cumulative_link",)
     assert losses.names("two_stage") == ("two_stage",)
+    assert losses.names("tokens") == ("token_focal",)
 
 
 def test_facts_reach_the_losses_that_need_them_and_no_others():
