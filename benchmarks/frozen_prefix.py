@@ -36,18 +36,11 @@ from epoch_throughput import (
     prepare_setting,
     take_turns,
 )
+from one_training import test_metrics
 from raw_data import VARIABLE
 
-from analysis.metrics import evaluate
-from search.experiment import load_experiment
-from trainables.bases import resolve_base
-from trainables.config import TrialConfig
-from trainables.encode import encode
 from trainables.frozen_prefix import FrozenPrefix
-from trainables.loop import train
-from trainables.models import ClassifierPool, load_classifier, load_processor
-from trainables.prepare import prepare
-from trainables.worker import Worker
+from trainables.models import load_classifier
 
 KEPT = 2
 GOAL = 5.0
@@ -96,19 +89,8 @@ def cost(seeds: Sequence[int]) -> None:
 
 
 def _minority_recall(name: str, layers: str, seed: int) -> float:
-    path = Path(__file__).parents[1] / "experiments" / f"{name}.yaml"
-    loaded = load_experiment(path, {"training.seed": seed, "model.lora.layers": layers})
-    base = resolve_base(loaded.experiment.model.base, loaded.folder)
-    processor = load_processor(base)
-    data = prepare(loaded.experiment, processor, base=loaded.folder)
-    assert data.test is not None
-    # The test split in the place of validation, for one look after the last epoch.
-    measured = replace(data, validation=encode(processor, data.test, loaded.experiment.model.max_length))
-    pool = ClassifierPool(base, data.task.output_names, data.pad_id)
-    config = TrialConfig.model_validate(loaded.trial_tree({"training.decision_rule.fit": False}))
-    *_, last = train(config, measured, pool, Worker())
-    assert last.predictions is not None
-    return evaluate(last.predictions, data.task.label_space, ["minority_recall"])["minority_recall"]
+    settings = {"training.seed": seed, "model.lora.layers": layers, "training.decision_rule.fit": False}
+    return test_metrics(name, settings)["minority_recall"]
 
 
 def main() -> int:
