@@ -1,10 +1,15 @@
-"""What a search is worth on an experiment's test split: beside a linear model, and beside the same model unmitigated.
+r"""What a search is worth on an experiment's test split: beside a linear model, and beside the same model unmitigated.
 
     python benchmarks/systems.py experiments/retina_grades.yaml [--seeds 0 1 2] [--metrics macro_f1 minority_recall …]
+    rarecall generate -o data/many_articles.jsonl --rows 10400
+    python benchmarks/systems.py experiments/technology_filter.yaml --set data.path=../data/many_articles.jsonl \
+        --set data.split.validation=0.05 --set data.split.test=0.75
 
 For each seed, a search (the seed is that of the search and of training), its winner exported and measured on the test
 split; and one training of the experiment's own settings with every remedy off. Mean and range over the seeds. The
 floors are those of `floors.py`. Run folders go where the experiment puts them, with the seed behind their names.
+
+The second example trains on as many articles as the experiment has by itself, and judges by 7,800 instead of 208.
 """
 
 import argparse
@@ -30,6 +35,7 @@ from analysis.table import Column, render_columns
 from search.experiment import LoadedExperiment, load_experiment
 from search.export import ExportOptions, export_trial
 from search.launch import LaunchOptions, launch
+from search.overrides import parse_assignments
 from trainables.prepare import load_splits
 
 UNMITIGATED = {
@@ -64,15 +70,17 @@ def load(path: Path, seed: int, overrides: Mapping[str, Any]) -> LoadedExperimen
     return load_experiment(path, {"search.seed": seed, "training.seed": seed, **overrides})
 
 
-def compare(path: Path, seeds: Sequence[int], shown: Sequence[str], characters: bool) -> str:
+def compare(
+    path: Path, changes: Mapping[str, Any], seeds: Sequence[int], shown: Sequence[str], characters: bool
+) -> str:
     """The table: one column per metric, floors and ways down the side."""
-    plain = load_experiment(path)
+    plain = load_experiment(path, changes)
     data = load_splits(plain.experiment, plain.folder)
     rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
     minutes = []
     for seed in seeds:
         for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
-            loaded = load(path, seed, overrides)
+            loaded = load(path, seed, {**changes, **overrides})
             loaded = loaded.without_search() if overrides else loaded
             folder = loaded.run_folder().with_name(f"{loaded.experiment.name}-seed{seed}")
             metrics, taken = test_metrics(loaded, folder)
@@ -96,10 +104,12 @@ def main() -> int:
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--metrics", nargs="+", default=list(SHOWN))
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--characters", action="store_true", help="floors over characters, for scripts without spaces")
     options = parser.parse_args()
     try:
-        print(compare(options.experiment, options.seeds, options.metrics, options.characters))
+        changes = parse_assignments(options.changes)
+        print(compare(options.experiment, changes, options.seeds, options.metrics, options.characters))
     except RarecallError as error:
         print(error, file=sys.stderr)
         return error.exit_code
