@@ -210,6 +210,7 @@ _WIDTHS: Mapping[str, Width] = {
     "accuracy": _of_all_rows,
     "catastrophic_failures": _count_of_rows,
     "constraint_violations": _count_of_rows,
+    "unparsable_answers": _count_of_rows,
     "mae": _mae,
     "rmse": _rmse,
     "grade_distance": _grade_distance,

@@ -17,7 +17,7 @@ from analysis.tally import Tally, tally
 Direction = Literal["max", "min"]
 Scale = Literal["share", "amount"]
 Selector = Literal["class", "dimension", "group"]
-Needs = Literal["classes", "single", "ordered", "dimensions", "probabilities", "catastrophic", "constraints"]
+Needs = Literal["classes", "single", "ordered", "dimensions", "probabilities", "catastrophic", "constraints", "written"]
 
 LACKS: dict[Needs, str] = {
     "single": "one class per row",
@@ -26,6 +26,7 @@ LACKS: dict[Needs, str] = {
     "probabilities": "probabilities",
     "catastrophic": "a catastrophic rule",
     "constraints": "implications or exclusions",
+    "written": "written answers (task.instruction)",
 }
 
 # A `score_spread` below this is a range of scores that has collapsed.
@@ -69,6 +70,7 @@ class Metric:
             "probabilities": not labels.dimensions,
             "catastrophic": labels.catastrophic is not None,
             "constraints": bool(labels.implications or labels.exclusions),
+            "written": labels.written,
         }
         return has[self.needs]
 
@@ -251,6 +253,13 @@ def catastrophic_failures(tally: Tally) -> float:
         raise ValueError("the catastrophic rule needs true and predicted overall scores, got none")
     failed = (predictions.true_overall < rule.true_below) & (predictions.predicted_overall > rule.predicted_above)
     return float(failed.sum())
+
+
+@register("unparsable_answers", "min", "amount", needs="written")
+def unparsable_answers(tally: Tally) -> float:
+    """Number of rows whose answer cannot be read; their predictions are as wrong as can be."""
+    answers = tally.predictions.unreadable
+    return 0.0 if answers is None else float(sum(answer is not None for answer in answers))
 
 
 @register("matthews_correlation", "max", "share", needs="single")

@@ -29,7 +29,8 @@ class LabelSpace:
     order. dimensions: names of the score dimensions, empty for a task without scores. catastrophic: None for a task
     without scores or without the rule. ordered: whether the classes ascend. multilabel: whether a row may have several
     classes, or none. groups: named groups of classes, such as the primary and the secondary labels. implications: pairs
-    of a label and one that it implies. exclusions: pairs of labels that no row may have both.
+    of a label and one that it implies. exclusions: pairs of labels that no row may have both. written: whether scores
+    are read from answers that a model writes.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +42,7 @@ class LabelSpace:
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     implications: tuple[tuple[str, str], ...] = ()
     exclusions: tuple[tuple[str, str], ...] = ()
+    written: bool = False
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "LabelSpace":
@@ -64,6 +66,8 @@ class Predictions:
     true_scores, predicted_scores: [n, dimensions], for tasks with scores.
     true_overall, predicted_overall: [n] weighted overall score, for tasks with scores.
     true_labels, predicted_labels: [n, classes] whether the row has the label, where a row may have several.
+    unreadable: [n] the answer of each row whose answer could not be read, None for the others; its prediction is then
+    as wrong as can be. For tasks whose answers are written.
     slices: [n] values by column, the parts of the data that are looked at one by one.
     """
 
@@ -77,6 +81,7 @@ class Predictions:
     predicted_overall: FloatArray | None = None
     true_labels: BoolArray | None = None
     predicted_labels: BoolArray | None = None
+    unreadable: NameArray | None = None
     slices: Mapping[str, NameArray] = field(default_factory=dict)
 
     def __len__(self) -> int:

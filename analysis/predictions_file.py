@@ -13,14 +13,15 @@ from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Na
 
 OVERALL = "overall"
 SLICE = "slice"
+UNREADABLE = "unreadable"
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions, labels: LabelSpace) -> None:
     """Write the predictions; the file is complete or not there at all.
 
     Columns: row, true, predicted (class names), probability.<class>, true.<dimension>, predicted.<dimension>,
-    true.overall, predicted.overall, true_label.<label>, predicted_label.<label>, slice.<column>; those that the task
-    has.
+    true.overall, predicted.overall, true_label.<label>, predicted_label.<label>, unreadable, slice.<column>; those that
+    the task has.
 
     Raises:
         ValueError: a dimension named `overall`, which the overall score needs.
@@ -35,6 +36,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions, la
     for prefix, members, values in _blocks(predictions, labels):
         for name, values_of_one in zip(members, values.T, strict=True):
             columns[f"{prefix}.{name}"] = pa.array(values_of_one)
+    if predictions.unreadable is not None:
+        columns[UNREADABLE] = pa.array(predictions.unreadable, pa.string())
     for column, parts in predictions.slices.items():
         columns[f"{SLICE}.{column}"] = pa.array(parts, pa.string())
     target = Path(path)
@@ -70,6 +73,7 @@ def read_predictions(path: str | os.PathLike[str], labels: LabelSpace) -> Predic
         predicted_overall=_column(path, table, f"predicted.{OVERALL}"),
         true_labels=_flags(path, table, "true_label", labels),
         predicted_labels=_flags(path, table, "predicted_label", labels),
+        unreadable=_answers(table) if labels.written else None,
         slices=_slices(table),
     )
 
@@ -113,6 +117,13 @@ def _flags(path: str | os.PathLike[str], table: pa.Table, prefix: str, labels: L
     """Whether each row has each label [n, labels], None for a task with one class per row."""
     values = _block(path, table, prefix, labels.classes) if labels.multilabel else None
     return None if values is None else values.astype(np.bool_)
+
+
+def _answers(table: pa.Table) -> NameArray | None:
+    """Answers that could not be read [n], None where one could."""
+    if UNREADABLE not in table.column_names:
+        return None
+    return np.array(table[UNREADABLE].to_pylist(), dtype=np.object_)
 
 
 def _slices(table: pa.Table) -> dict[str, NameArray]:

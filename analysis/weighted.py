@@ -34,7 +34,7 @@ FROM_COUNTS = frozenset(
     )
 )
 # Whole counts speak about the rows at hand: no weighting changes them.
-AS_COUNTED = frozenset(("support", "catastrophic_failures", "constraint_violations"))
+AS_COUNTED = frozenset(("support", "catastrophic_failures", "constraint_violations", "unparsable_answers"))
 # How often rows are repeated to stand for their weights, for a metric that knows no weights.
 _COPIES = 4
 

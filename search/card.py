@@ -13,10 +13,11 @@ from search.card_sections import (
     rule_section,
     versions_section,
 )
-from search.experiment import LoadedExperiment
+from search.experiment import Experiment, LoadedExperiment
 from search.exported import Exported
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
 from trainables.predict import ADAPTER_FILE, load_task
+from trainables.tasks import InstructedScores, Task, answers
 
 CARD = """\
 {metadata}
@@ -63,7 +64,7 @@ The labels are those of `rarecall predict {folder} INPUT -o OUTPUT`; `decision_r
 {base_note}
 """
 EMBEDDED_BASE = (
-    "The base model stands in `base/`, where the script finds it. `AutoPeftModelForSequenceClassification` needs its "
+    "The base model stands in `base/`, where the script finds it. `{auto}` needs its "
     "place in `base_model_name_or_path` of `adapter_config.json`: put the new one there after moving the folder."
 )
 UNSEARCHED = "As in `experiment.yaml`."
@@ -73,6 +74,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
     """Markdown with the front matter that the hub reads; the folder must hold its decision rule already."""
     experiment, folder = loaded.experiment, exported.folder
     rule = json.loads((folder / DECISION_RULE_FILE).read_text(encoding="utf-8"))
+    task = load_task(folder, experiment.task)
     return CARD.format(
         metadata=metadata_block(exported, loaded),
         name=experiment.name,
@@ -85,15 +87,24 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         objective=run.objective,
         recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
         criteria=criteria_section(exported.assessment),
-        limits=limits_section(run, folder.name, experiment.data.image is not None, experiment.model.max_length),
+        limits=limits_section(run, folder.name, experiment.data.image is not None, _text_tokens(experiment, task)),
         data=data_section(run),
         rule=rule_section(rule, exported),
         settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
         versions=versions_section(run),
-        script=plain_script(folder, experiment, load_task(folder, experiment.task)),
+        script=plain_script(folder, experiment, task),
         folder=folder.name,
-        base_note=EMBEDDED_BASE if (folder / BASE_FOLDER).is_dir() else "",
+        base_note=EMBEDDED_BASE.format(auto=_auto(task)) if (folder / BASE_FOLDER).is_dir() else "",
     )
+
+
+def _auto(task: Task) -> str:
+    return "AutoPeftModelForCausalLM" if answers(task) else "AutoPeftModelForSequenceClassification"
+
+
+def _text_tokens(experiment: Experiment, task: Task) -> int:
+    """How many tokens of a text count."""
+    return task.given_frame.text_tokens if isinstance(task, InstructedScores) else experiment.model.max_length
 
 
 def _weights(exported: Exported, adapter: str) -> str:

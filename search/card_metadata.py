@@ -29,11 +29,12 @@ def metadata_block(exported: Exported, loaded: LoadedExperiment) -> str:
 def _metadata(exported: Exported, loaded: LoadedExperiment) -> dict[str, Any]:
     adapter = (exported.folder / ADAPTER_FILE).exists()
     base, images = base_on_the_hub(loaded), loaded.experiment.data.image is not None
-    pipeline_tag = "image-classification" if images else "text-classification"
-    figures = _figures(exported, loaded.experiment.name, pipeline_tag)
+    kind = "image-classification" if images else "text-classification"
+    figures = _figures(exported, loaded.experiment.name, kind)
     return {
         "library_name": "peft" if adapter else "transformers",
-        "pipeline_tag": pipeline_tag,
+        # The hub offers a model by what it gives, which is a text where the scores are written.
+        "pipeline_tag": "text-generation" if loaded.experiment.loss_target == "tokens" else kind,
         **({"base_model": base, "base_model_relation": "adapter" if adapter else "finetune"} if base else {}),
         "tags": ["rarecall", "imbalanced", *(["lora"] if adapter else [])],
         **({"model-index": [{"name": loaded.experiment.name, "results": [figures]}]} if figures else {}),
@@ -49,7 +50,7 @@ def base_on_the_hub(loaded: LoadedExperiment) -> str | None:
         return None
 
 
-def _figures(exported: Exported, name: str, pipeline_tag: str) -> dict[str, Any]:
+def _figures(exported: Exported, name: str, kind: str) -> dict[str, Any]:
     """One result of a model index: on the test split, or without one on the validation split."""
     split, metrics = ("test", exported.test) if exported.test else ("validation", exported.validation)
     values = {key: metrics.get(key, math.nan) for key in FIGURES}
@@ -60,4 +61,4 @@ def _figures(exported: Exported, name: str, pipeline_tag: str) -> dict[str, Any]
     ]
     if not told:
         return {}
-    return {"task": {"type": pipeline_tag}, "dataset": {"name": name, "type": name, "split": split}, "metrics": told}
+    return {"task": {"type": kind}, "dataset": {"name": name, "type": name, "split": split}, "metrics": told}

@@ -6,7 +6,16 @@ from pathlib import Path
 from trainables.config import TrialConfig
 from trainables.export import BASE_FOLDER
 from trainables.predict import ADAPTER_FILE
-from trainables.tasks import Multiclass, Multilabel, Ordinal, Task, TieredScores, TwoStageScores, keyword_rules
+from trainables.tasks import (
+    InstructedScores,
+    Multiclass,
+    Multilabel,
+    Ordinal,
+    Task,
+    TieredScores,
+    TwoStageScores,
+    keyword_rules,
+)
 
 SCRIPT = """\
 import json
@@ -56,6 +65,47 @@ ORDINAL = """\
 {above}
 grades = (above > outputs.new_tensor(rule["thresholds"])).long().cumprod(dim=1).sum(dim=1)
 labels = [rule["classes"][i] for i in grades]"""
+WRITER = """\
+import json
+{regular}import torch
+{imports}
+
+folder, {inputs}
+rule = json.load(open(f"{{folder}}/decision_rule.json"))
+asked, names, (low, high) = rule["instruction"], rule["dimensions"], rule["range"]
+{loading}
+plain = {{"add_special_tokens": False, "split_special_tokens": True}}
+bodies = tokenizer(texts, truncation=True, max_length=asked["text_tokens"], **plain)["input_ids"]
+before, after = (tokenizer(asked[part], add_special_tokens=False)["input_ids"] for part in ("before", "after"))
+batch = {{"input_ids": [before + body + after for body in bodies]}}
+batch = tokenizer.pad(batch, padding_side="left", return_tensors="pt")
+written = model.generate(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+end = tokenizer.eos_token_id
+rows = [row[: row.index(end)] if end in row else row for row in written[:, batch["input_ids"].shape[1] :].tolist()]
+answers = [tokenizer.decode(row, clean_up_tokenization_spaces=False) for row in rows]
+
+def read(answer):  # the scores, or None where they are not exactly what was asked for
+    try:
+        found = json.loads(answer, object_pairs_hook=tuple, parse_constant=int)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, tuple) or sorted(key for key, _ in found) != sorted(names):
+        return None
+    good = all(type(value) in (int, float) and low <= value <= high for _, value in found)
+    return [dict(found)[name] for name in names] if good else None
+
+unread = [read(answer) is None for answer in answers]
+scores = torch.tensor([read(answer) or [low] * len(names) for answer in answers], dtype=torch.double)
+weights = scores.new_tensor(rule["weights"])
+{deciding}
+print(labels)"""
+GREEDY = """\
+model.generation_config = GenerationConfig(
+    max_new_tokens=asked["answer_tokens"], eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+)"""
+READ_TIERS = """\
+labels = [None if bad else rule["classes"][i] for i, bad in zip(tiers, unread)]"""
+
 SCORES = """\
 low, high = rule["range"]
 scores = (low + {outputs} * (high - low)).clamp(low, high)
@@ -84,7 +134,7 @@ BOUNDED_OVERALL = """\
 overall = bounded(overall, None)
 """
 TIERS = """\
-tiers = torch.bucketize(overall, outputs.new_tensor(rule["cuts"][1:]), right=True)
+tiers = torch.bucketize(overall, scores.new_tensor(rule["cuts"][1:]), right=True)
 """
 GATEKEEPER = """\
 gate = rule["gatekeeper"]
@@ -95,6 +145,8 @@ tiers = torch.where(closed, tiers.clamp(max=rule["classes"].index(gate["max_tier
 
 def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
     """Python that prints the label of each input, for the exported model in `folder`, run beside it."""
+    if isinstance(task, InstructedScores):
+        return _writer_script(folder, task)
     images = config.data.image is not None
     adapter, embedded = (folder / ADAPTER_FILE).exists(), (folder / BASE_FOLDER).is_dir()
     auto = "AutoModelForImageClassification" if images else "AutoModelForSequenceClassification"
@@ -115,6 +167,24 @@ def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
     )
 
 
+def _writer_script(folder: Path, task: InstructedScores) -> str:
+    auto, adapter = "AutoModelForCausalLM", (folder / ADAPTER_FILE).exists()
+    embedded = (folder / BASE_FOLDER).is_dir()
+    return WRITER.format(
+        regular="import re\n" if keyword_rules(task) else "",
+        imports=_imports(auto, False, adapter).replace("AutoTokenizer", "AutoTokenizer, GenerationConfig"),
+        inputs=TEXTS.format(name=folder.name),
+        loading="\n".join(
+            [
+                *_model(auto, None, adapter, embedded),
+                "tokenizer = AutoTokenizer.from_pretrained(folder)",
+                GREEDY,
+            ]
+        ),
+        deciding="".join(_deciding_scores(task)),
+    )
+
+
 def _imports(auto: str, images: bool, adapter: bool) -> str:
     lines = ["from peft import PeftModel"] if adapter else []
     lines += ["from PIL import Image"] if images else []
@@ -123,7 +193,7 @@ def _imports(auto: str, images: bool, adapter: bool) -> str:
     )
 
 
-def _model(auto: str, outputs: int, adapter: bool, embedded: bool) -> list[str]:
+def _model(auto: str, outputs: int | None, adapter: bool, embedded: bool) -> list[str]:
     if not adapter:
         return [f"model = {auto}.from_pretrained(folder).eval()"]
     # Not AutoPeftModel: it would look for a base in the folder where the folder was written.
@@ -131,7 +201,7 @@ def _model(auto: str, outputs: int, adapter: bool, embedded: bool) -> list[str]:
     if not embedded:
         base = 'json.load(open(f"{folder}/adapter_config.json"))["base_model_name_or_path"]'
     return [
-        f"base = {auto}.from_pretrained({base}, num_labels={outputs})",
+        f"base = {auto}.from_pretrained({base}{'' if outputs is None else f', num_labels={outputs}'})",
         "model = PeftModel.from_pretrained(base, folder).eval()",
     ]
 
@@ -156,8 +226,13 @@ def _deciding(task: Task) -> str:
 def _tiers(task: TieredScores) -> Iterator[str]:
     two_stage = isinstance(task, TwoStageScores)
     yield SCORES.format(outputs="outputs[:, 1:]" if two_stage else "outputs")
+    yield from _deciding_scores(task)
+
+
+def _deciding_scores(task: TieredScores) -> Iterator[str]:
+    """From `scores` to `labels`."""
     yield KEYWORDS if task.keywords else ""
-    yield OVERALL + (TWO_STAGE if two_stage else "")
+    yield OVERALL + (TWO_STAGE if isinstance(task, TwoStageScores) else "")
     yield BOUNDED_OVERALL if task.keywords else ""
     yield TIERS + (GATEKEEPER if task.gatekeeper is not None else "")
-    yield 'labels = [rule["classes"][i] for i in tiers]'
+    yield READ_TIERS if isinstance(task, InstructedScores) else 'labels = [rule["classes"][i] for i in tiers]'

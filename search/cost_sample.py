@@ -15,15 +15,18 @@ from search.frozen import DECIDES_PREFIX, GIGABYTE, with_frozen_states
 from search.overrides import with_values
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
-from trainables.encode import EncodedSplit, encode
+from trainables.encode import EncodedSplit
 from trainables.examples import Examples
-from trainables.forward import Forward, predict_outputs
+from trainables.forward import predict_outputs
 from trainables.frozen_prefix import kept_layers, state_bytes
-from trainables.loop import PREDICTION_BATCH_FACTOR, build_model, train
-from trainables.models import ClassifierPool, load_processor
+from trainables.learning import PREDICTION_BATCH_FACTOR, open_forward
+from trainables.loop import build_model, train
+from trainables.models import ClassifierPool, load_processor, open_pool
 from trainables.optimisation import resolve_precision
 from trainables.prepare import LabelledSplits, PreparedData
+from trainables.prompts import encode_for, fitted
 from trainables.split import stratified_sample
+from trainables.tasks import answers
 from trainables.worker import Worker
 
 # Rows that are encoded to learn how many tokens there are, batches that are trained, and seconds for all of them.
@@ -48,12 +51,13 @@ class CostSample:
     def __init__(self, experiment: Experiment, data: LabelledSplits, base: BaseModel) -> None:
         self._experiment, self._data, self._base = experiment, data, base
         self._processor = load_processor(base)
+        self._task = fitted(data.task, self._processor, experiment.model.max_length)
         # As they come: each row counts as often as it is there.
         self._train = self._encoded(_sample(data.train, SAMPLED_ROWS))
         self._validation = self._encoded(_sample(data.validation, SAMPLED_ROWS))
 
     def _encoded(self, examples: Examples) -> EncodedSplit:
-        return encode(self._processor, examples, self._experiment.model.max_length)
+        return encode_for(self._task, self._processor, examples, self._experiment.model.max_length)
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of the encoded training and validation split, and of their frozen states where trials keep them."""
@@ -69,7 +73,7 @@ class CostSample:
         """Whether the search computes the frozen layers once, if there is room."""
         model = self._experiment.model
         frozen = kept_layers(model.adapter, model.lora.layers) is not None and self._train.images is None
-        return frozen and DECIDES_PREFIX not in self._experiment.full_space()
+        return frozen and not answers(self._task) and DECIDES_PREFIX not in self._experiment.full_space()
 
     def measured(self, states: int) -> Measured:
         """Seconds per row of training and validation, of computing the frozen states, and a checkpoint's bytes."""
@@ -80,7 +84,7 @@ class CostSample:
             torch.set_num_threads(max(1, int(experiment.resources.cpus_per_worker)))
         try:
             data, freeze = self._data_with_states(states)
-            pool = ClassifierPool(self._base, data.task.output_names, data.pad_id)
+            pool = open_pool(self._base, data.task, data.pad_id)
             per_row, checkpoint = _training(self._config(), data, pool, worker)
             validate = _validating(self._config(), data, pool, worker)
         finally:
@@ -97,7 +101,7 @@ class CostSample:
         """A few batches as trials get them, and seconds per row to compute their frozen states."""
         rows = TRAINED_BATCHES * self._experiment.training.batch_size * self._experiment.training.accumulation
         data = PreparedData(
-            task=self._data.task,
+            task=self._task,
             train=self._encoded(_stratified(self._data.train, rows)),
             validation=self._encoded(_stratified(self._data.validation, 2 * rows)),
             test=None,
@@ -156,7 +160,7 @@ def _validating(config: TrialConfig, data: PreparedData, pool: ClassifierPool, w
     """Seconds per row of a validation pass, of the second one."""
     model = build_model(config.model, pool, seed=0).to(worker.device)
     dtype = resolve_precision(config.training.precision, worker.device)
-    forward = Forward(model, config.model, data.pad_id, worker, dtype)
+    forward = open_forward(model, pool, config, data, worker, dtype)
     size = PREDICTION_BATCH_FACTOR * config.training.batch_size
     seconds = []
     for _ in range(2):

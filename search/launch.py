@@ -35,7 +35,7 @@ from search.yaml_file import read_yaml
 from trainables.bases import BaseModel, resolve_base
 from trainables.cells import listed
 from trainables.decision import RuleGoal
-from trainables.models import load_processor
+from trainables.models import check_writer, load_processor
 from trainables.prepare import PreparedData, prepare
 from trainables.session import TrainingSession
 
@@ -182,6 +182,8 @@ class _Search:
 
 def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) -> PreparedData:
     """Read and encode the data, and tell how many rows of each class are where."""
+    if loaded.experiment.loss_target == "tokens":
+        check_writer(base)
     data = prepare(loaded.experiment, load_processor(base), base=loaded.folder)
     for split, counts in data.class_counts.items():
         told = " · ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -75,13 +75,15 @@ def predict(options: PredictOptions, console: Console) -> None:
         output.begin()
         with ProgressLine(found.rows, output.rows, console) as line:
             try:
-                _write_all(engine, task, source, output, carried, line)
+                unread = _write_all(engine, task, source, output, carried, line)
             except KeyboardInterrupt:
                 say(f"stopped; {output.rows:,} rows are in {options.output}; the same command goes on after them")
                 raise
     output.finish()
     say(f"wrote {found.rows:,} rows to {options.output} ({line.seconds:,.0f} s, {line.speed:,.0f} rows/s)")
     _tell_skipped(found, console)
+    if unread:
+        say(f"{unread:,} answers cannot be read; `error` says what they are")
 
 
 def read_experiment(folder: Path) -> Experiment:
@@ -161,12 +163,16 @@ def _write_all(
     output: PredictionOutput,
     carried: tuple[str, ...],
     line: ProgressLine,
-) -> None:
-    after = output.rows
+) -> int:
+    """Gives the number of answers that cannot be read."""
+    unread, after = 0, output.rows
     rest = (row for row in unlabelled(source) if row.number >= after)
     for rows, predictions in engine.predicted(chunks(rest, CHUNK_ROWS), line.advance):
         line.advance(sum(row.fault is not None for row in rows))
         output.append(table_columns(rows, predictions, task, carried))
+        if predictions is not None and predictions.unreadable is not None:
+            unread += sum(answer is not None for answer in predictions.unreadable)
+    return unread
 
 
 def _tell_skipped(found: Survey, console: Console) -> None:

@@ -16,12 +16,16 @@ from trainables.unlabelled import Source, Unlabelled
 ROW, LABEL, CUT_DISTANCE, ERROR = "row", "predicted", "cut_distance", "error"
 # Far below what rounding does to the outputs of a model, and short enough to be read.
 DECIMALS = 6
+# Of an answer that cannot be read.
+SHOWN_CHARACTERS = 80
 
 Columns = dict[str, list[Any]]
 
 
 def table_schema(task: Task, source: Source, carried: Sequence[str], errors: bool) -> pa.Schema:
     """Columns of the output in their order.
+
+    errors: whether a row of the input may have one; where answers are written, any row may.
 
     row, the columns of the input that are handed on, predicted (a list where a row may have several labels),
     probability.<class>, predicted.<dimension>, predicted.overall, cut_distance, and error where rows may have one;
@@ -30,7 +34,7 @@ def table_schema(task: Task, source: Source, carried: Sequence[str], errors: boo
     Raises:
         InputError: a column of the input has a name that is needed here.
     """
-    own = [*_own(task), *([(ERROR, pa.string())] if errors else [])]
+    own = [*_own(task), *([(ERROR, pa.string())] if errors or task.label_space.written else [])]
     taken = [name for name in carried if name in {ROW, *(name for name, _ in own)}]
     if taken:
         rule = f"columns named {', '.join(taken)} cannot be handed on, since the output needs the names"
@@ -60,18 +64,31 @@ def table_columns(
 ) -> Columns:
     """Values of the columns of `table_schema` for n rows of the input, None where a row has none.
 
+    A row whose answer cannot be read has nothing but its error, since nobody may guess what it says.
+
     predictions: of the usable rows among them, in their order; None if there are none.
     """
     usable = [place for place, row in enumerate(rows) if row.fault is None]
     columns: Columns = {name: [row.cells.get(name) for row in rows] for name in carried}
     columns[ROW] = [row.number for row in rows]
     columns[ERROR] = [None if row.fault is None else str(row.fault) for row in rows]
+    unread = _unread(predictions, len(usable))
     found = _predicted(predictions, task) if predictions is not None else {name: [] for name, _ in _own(task)}
     for name, values in found.items():
         columns[name] = [None] * len(rows)
-        for place, value in zip(usable, values, strict=True):
-            columns[name][place] = value
+        for place, value, answer in zip(usable, values, unread, strict=True):
+            columns[name][place] = value if answer is None else None
+    for place, answer in zip(usable, unread, strict=True):
+        if answer is not None:
+            columns[ERROR][place] = f"the answer cannot be read: {answer[:SHOWN_CHARACTERS]}"
     return columns
+
+
+def _unread(predictions: Predictions | None, count: int) -> list[str | None]:
+    """Answers that cannot be read, None for the other ones of `count` rows."""
+    if predictions is None or predictions.unreadable is None:
+        return [None] * count
+    return list(predictions.unreadable)
 
 
 def _predicted(predictions: Predictions, task: Task) -> Columns:

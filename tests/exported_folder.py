@@ -113,7 +113,7 @@ def export_folder(folder, task="multiclass", model=WHOLE, image=None, merge=Fals
     checkpoint.save_model(trained, _spread(base, config, built))
     write_model(folder, base, config, built, trained, merge=merge)
     (folder / "experiment.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    _write_card(folder, built)
+    write_card(folder, built)
     return built
 
 
@@ -161,7 +161,7 @@ def write_images(folder, count):
     return [f"{i}.png" for i in range(count)]
 
 
-def _write_card(folder, task):
+def write_card(folder, task):
     """The card that the export writes, for a trial of one epoch that nobody measured."""
     row = EpochRow("t0001", 1, {}, None, 0.0, 1.0, 1.0, None, None, 0.0, 0.0)
     record = TrialRecord("t0001", epochs=[row])

@@ -99,6 +99,20 @@ def model_inputs(split: Inputs, index: IntArray, pad_id: int) -> dict[str, Tenso
     return {"pixel_values": torch.from_numpy(split.images.normalised(index))}
 
 
+def pad_left(tokens: Tokens, index: IntArray, lengths: IntArray, pad_id: int) -> dict[str, Tensor]:
+    """Model inputs for the first tokens of the rows `index` [b], padded on the left to the longest of them.
+
+    lengths: [b] how many tokens of each row. Returns `input_ids`, `attention_mask` and `position_ids`, all int64
+    [b, longest]; positions count from a row's first token, so that padding changes nothing for a model that looks back.
+    """
+    places = np.arange(lengths.max(initial=0)) - (lengths.max(initial=0) - lengths)[:, None]
+    is_token = places >= 0
+    input_ids = np.full(is_token.shape, pad_id, dtype=np.int64)
+    input_ids[is_token] = tokens.ids[(tokens.offsets[index][:, None] + places)[is_token]]
+    arrays = {"input_ids": input_ids, "attention_mask": is_token, "position_ids": places.clip(min=0)}
+    return {name: torch.from_numpy(values.astype(np.int64)) for name, values in arrays.items()}
+
+
 def pad(tokens: Tokens, index: IntArray, pad_id: int) -> dict[str, Tensor]:
     """Model inputs for the rows `index` [b], padded on the right to the longest of them.
 

@@ -248,6 +248,12 @@ class TrialConfig(Section):
             raise ValueError("task.keywords: need texts to be found in, and data.image names a column of images")
         return self
 
+    @model_validator(mode="after")
+    def _instruction_has_texts(self) -> "TrialConfig":
+        if self.data.image is not None and getattr(self.task, "instruction", None) is not None:
+            raise ValueError("task.instruction: asks about texts, and data.image names a column of images")
+        return self
+
     @property
     def loss_target(self) -> losses.Target:
         """Which losses fit the task."""

@@ -18,7 +18,7 @@ from analysis.predictions import BoolArray, FloatArray, IntArray, Predictions
 from analysis.ranking import score
 from trainables.examples import Labelled, Part
 from trainables.tasks import Multilabel, Task
-from trainables.tasks.protocol import finite, sigmoid
+from trainables.tasks.protocol import Outputs, finite, sigmoid
 
 # Draws of the Bayesian bootstrap that a rule is judged by: without them, cuts would stop a hair beside a threshold.
 DRAWS = 24
@@ -40,12 +40,12 @@ class RuleGoal:
 
 
 def decide(
-    task: AnyTask, outputs: FloatArray, truth: Labelled, goal: RuleGoal, folds: int, seed: int
+    task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal, folds: int, seed: int
 ) -> tuple[AnyTask, Predictions]:
     """The task with the rule that all rows give, and cross-fitted predictions of the same rows.
 
-    outputs: [n, outputs]. folds: parts, each decided by the rule of the others; fewer where the rarest class has fewer
-    rows, and with less than two the rows are told as the plain rule decides them.
+    outputs: [n, outputs], or answers [n]. folds: parts, each decided by the rule of the others; fewer where the rarest
+    class has fewer rows, and with less than two the rows are told as the plain rule decides them.
     """
     parts = _folds(task.predictions(outputs, truth).strata, folds, seed)
     if not parts:
@@ -59,7 +59,7 @@ def decide(
     return fit(task, outputs, truth, goal), pooled
 
 
-def fit(task: AnyTask, outputs: FloatArray, truth: Labelled, goal: RuleGoal) -> AnyTask:
+def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> AnyTask:
     """The task with the rule that is best for these rows [n].
 
     Labels get the threshold with the highest F1 each (Lipton et al. 2014, arXiv 1402.1892). Other rules are searched

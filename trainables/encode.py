@@ -54,7 +54,8 @@ class EncodedSplit(_Ragged):
     rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices,
     keywords: as in `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where
     it was computed beforehand. images: of n rows, which then count as one token each. groups: [n] equal for rows that
-    must stay together when rows are divided, such as those of equal text.
+    must stay together when rows are divided, such as those of equal text. prompts: [n] how many of a row's tokens are
+    its prompt, where the others are its answer.
     """
 
     rows: IntArray
@@ -68,6 +69,7 @@ class EncodedSplit(_Ragged):
     images: "EncodedImages | None" = None
     groups: IntArray | None = None
     keywords: BoolArray | None = None
+    prompts: IntArray | None = None
 
     def take(self, index: IntArray) -> "EncodedSplit":
         """The rows at `index` [m], in its order, copied."""
@@ -84,6 +86,7 @@ class EncodedSplit(_Ragged):
             images=None if self.images is None else replace(self.images, pixels=self.images.pixels[index]),
             groups=None if self.groups is None else self.groups[index],
             keywords=None if self.keywords is None else self.keywords[index],
+            prompts=None if self.prompts is None else self.prompts[index],
         )
 
     @property
@@ -116,7 +119,7 @@ def joined(first: EncodedSplit, second: EncodedSplit) -> EncodedSplit:
         one, other = getattr(first, name), getattr(second, name)
         return None if one is None else np.concatenate([one, other])
 
-    names = ("rows", "ids", "classes", "scores", "states", "labels", "groups", "keywords")
+    names = ("rows", "ids", "classes", "scores", "states", "labels", "groups", "keywords", "prompts")
     images = None
     if first.images is not None and second.images is not None:
         images = replace(first.images, pixels=np.concatenate([first.images.pixels, second.images.pixels]))
@@ -147,6 +150,13 @@ def encode(processor: Any, examples: Examples, max_length: int) -> EncodedSplit:
     else:
         one_each = np.arange(len(examples) + 1, dtype=np.int64)
         tokens, images = TokenArrays(np.zeros(len(examples), dtype=np.int32), one_each), resize(processor, examples)
+    return encoded(examples, tokens, images)
+
+
+def encoded(
+    examples: Examples, tokens: TokenArrays, images: EncodedImages | None = None, prompts: IntArray | None = None
+) -> EncodedSplit:
+    """The labels of the examples with these inputs."""
     return EncodedSplit(
         examples.rows,
         tokens.ids,
@@ -157,6 +167,7 @@ def encode(processor: Any, examples: Examples, max_length: int) -> EncodedSplit:
         slices=examples.slices,
         images=images,
         keywords=examples.keywords,
+        prompts=prompts,
     )
 
 
@@ -184,19 +195,27 @@ def _image(images: Images, index: int) -> NDArray[np.uint8]:
         raise InputError("data.image", [Fault("data.image", "must name files that are images", str(error))]) from error
 
 
-def tokenize(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_length: int) -> TokenArrays:
-    """Token ids of n texts, each cut to `max_length` tokens, special tokens included, and not padded."""
+def tokenize(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_length: int, *, plain: bool = False
+) -> TokenArrays:
+    """Token ids of n texts, each cut to `max_length` tokens, special tokens included, and not padded.
+
+    plain: nothing but the text itself: no special tokens come to it, and what looks like one in it is none.
+    """
     parts = [np.empty(0, dtype=np.int32)]
     lengths: list[int] = [0]
     with _threads():
         for start in range(0, len(texts), BATCH_TEXTS):
-            batch = _token_ids(tokenizer, list(texts[start : start + BATCH_TEXTS]), max_length)
+            batch = _token_ids(tokenizer, list(texts[start : start + BATCH_TEXTS]), max_length, plain)
             lengths += map(len, batch)
             parts.append(np.fromiter(chain.from_iterable(batch), dtype=np.int32))
     return TokenArrays(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64))
 
 
-def _token_ids(tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_length: int) -> list[list[int]]:
+def _token_ids(tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_length: int, plain: bool) -> list[list[int]]:
+    if not texts:
+        return []
+    special = {"add_special_tokens": False, "split_special_tokens": True} if plain else {}
     encoding = tokenizer(
         texts,
         truncation=True,
@@ -204,6 +223,7 @@ def _token_ids(tokenizer: "PreTrainedTokenizerBase", texts: list[str], max_lengt
         padding=False,
         return_attention_mask=False,
         return_token_type_ids=False,
+        **special,
     )
     ids: list[list[int]] = encoding["input_ids"]
     return ids

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from analysis import metrics
 from analysis.metrics import Confusion, confusion_matrix, evaluate
-from analysis.predictions import FloatArray, IntArray, Predictions
+from analysis.predictions import IntArray, Predictions
 from trainables.config import TrainingConfig
 from trainables.decision import RuleGoal, decide
 from trainables.examples import Labelled, Part
 from trainables.tasks import Task, switched
+from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
 
 # What is left out of the training figures: known counts, and areas, which need a sort per class.
@@ -26,9 +27,9 @@ TRAIN_DIGITS = 6
 
 @dataclass(frozen=True)
 class Pass:
-    """Raw model outputs [m, outputs] of the rows of `split` at the positions `rows` [m]."""
+    """Raw model outputs, [m, outputs] or answers [m], of the rows of `split` at the positions `rows` [m]."""
 
-    outputs: FloatArray
+    outputs: Outputs
     split: Labelled
     rows: IntArray
 
@@ -41,7 +42,8 @@ class Pass:
 class EpochOutputs:
     """One epoch before anything is decided. Equal on every worker of a group; the figures are those of `EpochResult`.
 
-    train: of every row that the epoch drew, once. validation: None when the trial diverged.
+    train: of every row that the epoch drew, once; without outputs [m, 0] where answers are written. validation: None
+    when the trial diverged.
     """
 
     epoch: int
@@ -64,6 +66,7 @@ class EpochResult:
     task's own. validation_loss: mean over the validation rows, which all weigh the same; NaN when the trial diverged.
     train_metrics: as `metrics`, without areas, supports and slices, of the training rows by the outputs that they were
     trained on: with dropout and before the update, so they lag behind what the model knows at the end of the epoch.
+    Empty where answers are written, since the training rows are not answered.
     """
 
     epoch: int
@@ -115,6 +118,8 @@ def _decided(validation: Pass, task: Task, training: TrainingConfig, goal: RuleG
 
 
 def _train_metrics(train: Pass, task: Task) -> dict[str, float]:
+    if not train.outputs.size:
+        return {}
     finite = np.isfinite(train.outputs).all(axis=1)
     predictions = task.predictions(train.outputs[finite], Part(train.split, train.rows[finite]))
     names = {metric.name for metric in metrics.registered()} - VALIDATION_ONLY

@@ -15,15 +15,17 @@ from peft import PeftModel
 from PIL import Image
 
 from analysis.errors import RunError
-from analysis.predictions import FloatArray
 from trainables import checkpoint
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.examples import Examples
 from trainables.loop import build_model
 from trainables.manifest import damage
-from trainables.models import ClassifierPool, load_classifier, load_processor, quiet_transformers
-from trainables.tasks import Task
+from trainables.models import load_classifier, load_processor, load_writer, open_pool, quiet_transformers
+from trainables.prompts import fitted
+from trainables.tasks import InstructedScores, Task, answers
+from trainables.tasks.protocol import Outputs
+from trainables.writer import set_greedy
 
 BASE_FOLDER = "base"
 DECISION_RULE_FILE = "decision_rule.json"
@@ -45,9 +47,10 @@ def write_model(
         raise RunError(f"{trained}: the checkpoint {fault} (export another with --trial, or train this one again)")
     processor = load_processor(base)
     pad_id = getattr(processor, "pad_token_id", None)
-    names = task.output_names
-    model = build_model(config.model, ClassifierPool(base, names, pad_id), config.training.seed)
+    task = fitted(task, processor, config.model.max_length)
+    model = build_model(config.model, open_pool(base, task, pad_id), config.training.seed)
     checkpoint.restore_model(trained, model)
+    _prepare_to_write(model, processor, task)
     if isinstance(model, PeftModel) and merge:
         model = _merged(model)
     folder.mkdir(parents=True)
@@ -58,8 +61,18 @@ def write_model(
     (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
     if isinstance(model, PeftModel) and not base.portable:
         with quiet_transformers():
-            load_classifier(base, names, pad_id).save_pretrained(folder / BASE_FOLDER)
+            whole = load_writer(base) if answers(task) else load_classifier(base, task.output_names, pad_id)
+            _prepare_to_write(whole, processor, task)
+            whole.save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)
+
+
+def _prepare_to_write(model: Any, tokenizer: Any, task: Task) -> None:
+    """Have the folder say how answers are written: greedily, and with padding before the prompts."""
+    if isinstance(task, InstructedScores):
+        base = model.get_base_model() if isinstance(model, PeftModel) else model
+        set_greedy(base, tokenizer, task.given_frame.answer_tokens)
+        tokenizer.padding_side = "left"
 
 
 def _merged(model: PeftModel) -> Any:
@@ -77,8 +90,8 @@ def point_to_base(folder: Path, base: Path) -> None:
     path.write_text(json.dumps({**settings, "base_model_name_or_path": str(base)}, indent=2) + "\n")
 
 
-def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_length: int, count: int) -> FloatArray:
-    """Raw outputs [rows, count] of an exported folder, computed by a process that shares nothing with this one.
+def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_length: int, count: int) -> Outputs:
+    """Raw outputs of an exported folder, [rows, count] or answers [rows], from a process that shares nothing with this.
 
     The rows are those of all `examples`, one after another. count: outputs of a row.
 
@@ -93,7 +106,10 @@ def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_len
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # our own module
         if done.returncode != 0:
             raise RunError(f"{folder}: does not load in a fresh process:\n{done.stderr.strip()[-2000:]}")
-        outputs: FloatArray = np.load(target, allow_pickle=False)
+        written = target.with_suffix(".json")
+        if written.exists():
+            return np.array(json.loads(written.read_text()), dtype=np.object_)
+        outputs: Outputs = np.load(target, allow_pickle=False)
         return outputs
 
 

@@ -1,19 +1,20 @@
 """From row numbers to raw model outputs: padding, device, precision, and a frozen part that is not computed twice."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.predictions import FloatArray, IntArray
+from analysis.predictions import IntArray
 from trainables.batches import model_inputs, pad_states, share
 from trainables.config import ModelConfig
 from trainables.encode import EncodedSplit
 from trainables.frozen_prefix import FrozenPrefix, kept_layers
 from trainables.optimisation import autocast
+from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
 
 Flip = Literal["none", "horizontal", "both"]
@@ -61,6 +62,12 @@ class Forward:
             outputs: Tensor = self.model(**inputs).logits
         return outputs.float()
 
+    def outputs(self, split: EncodedSplit, rows: IntArray) -> Outputs:
+        """The same as an array, without gradients."""
+        with torch.inference_mode():  # holds for one thread only
+            values: Outputs = self(split, rows).cpu().numpy()
+        return values
+
     @contextlib.contextmanager
     def _skipping(self, split: EncodedSplit) -> Iterator[None]:
         if self._prefix is None or split.states is None:
@@ -79,17 +86,34 @@ def flipped(pixels: Tensor, dimensions: tuple[int, ...]) -> Tensor:
     return pixels
 
 
-def predict_outputs(forward: Forward, split: EncodedSplit, batch_size: int, worker: Worker) -> FloatArray:
-    """Raw model outputs [rows, outputs] for a whole split, in its order, on every worker."""
+class Predicts(Protocol):
+    """A model of either kind as far as predictions go."""
+
+    def predicting(self, split: EncodedSplit, /) -> contextlib.AbstractContextManager[None]:
+        """Evaluation mode without gradients, for rows of `split`."""
+
+    def outputs(self, split: EncodedSplit, rows: IntArray, /) -> Outputs:
+        """Numbers [rows, outputs] or answers [rows]."""
+
+
+def predict_outputs(forward: Predicts, split: EncodedSplit, batch_size: int, worker: Worker) -> Outputs:
+    """Raw model outputs, [rows, outputs] or answers [rows], for a whole split, in its order, on every worker."""
     order = np.argsort(split.lengths, kind="stable")[::-1]
     mine: list[tuple[IntArray, Any]] = []
     with forward.predicting(split):
         for begin in range(0, len(order), batch_size):
             rows = share(order[begin : begin + batch_size], worker.rank, worker.size)
             if len(rows):
-                mine.append((rows, forward(split, rows).cpu().numpy()))
+                mine.append((rows, forward.outputs(split, rows)))
     parts = [part for of_worker in worker.gather(mine) for part in of_worker]
-    outputs = np.empty((len(order), parts[0][1].shape[1]))
+    return in_order(parts, len(order))
+
+
+def in_order(parts: Sequence[tuple[IntArray, Outputs]], count: int) -> Outputs:
+    """The outputs of rows [b] at their places among `count` rows; numbers in double precision."""
+    first = parts[0][1]
+    kind = np.object_ if first.dtype == np.object_ else np.float64
+    outputs = np.empty((count, *first.shape[1:]), dtype=kind)
     for rows, values in parts:
         outputs[rows] = values
     return outputs

@@ -12,22 +12,19 @@ import torch
 from torch import Tensor, nn
 
 import losses
-from analysis.predictions import FloatArray, IntArray
+from analysis.predictions import IntArray
 from trainables import checkpoint
 from trainables.batches import plan_epoch, share
 from trainables.config import ModelConfig, TrialConfig
 from trainables.decision import RuleGoal
-from trainables.epoch import EpochOutputs, EpochResult, Pass, last_passes, result_of
-from trainables.forward import Forward, predict_outputs
+from trainables.epoch import EpochOutputs, EpochResult, Pass, result_of
+from trainables.learning import open_forward, open_learning
 from trainables.mitigation import epoch_rows, mitigation
-from trainables.models import ClassifierPool, checkpoint_activations, set_head_bias
+from trainables.models import ClassifierPool, checkpoint_activations
 from trainables.optimisation import adamw, resolve_precision, schedule, trainable
 from trainables.prepare import PreparedData
 from trainables.quantization import compute_in
 from trainables.worker import Worker
-
-# Without gradients a batch needs far less memory, and larger ones are faster.
-PREDICTION_BATCH_FACTOR = 4
 
 
 @dataclass(frozen=True)
@@ -78,24 +75,21 @@ class Trial:
     def __init__(self, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> None:
         training = config.training
         self.config, self.data, self.worker = config, data, worker
-        self._passes: list[tuple[int, IntArray, Tensor]] = []
         self.labels = data.task.label_space
         self.dtype = resolve_precision(training.precision, worker.device)
         self.scaler = torch.amp.GradScaler(worker.device.type, enabled=self.dtype == torch.float16)
 
-        self.targets = torch.from_numpy(np.array(data.task.targets(data.train)))
         amounts = mitigation(data.train.classes, self.labels, training, data.train.scores, data.train.labels)
         self.row_weights = torch.from_numpy(amounts.row_weights).float()
         pairs = (self.labels.index(self.labels.implications), self.labels.index(self.labels.exclusions))
-        self.loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
+        loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
 
         self.model = build_model(config.model, pool, training.seed).to(worker.device)
         compute_in(self.model, self.dtype)
         if training.gradient_checkpointing:
             checkpoint_activations(self.model)
-        prior = torch.from_numpy(data.task.prior(data.train, amounts.mass, amounts.weights)).float()
-        set_head_bias(self.model, losses.outputs_for(self.loss, prior).to(worker.device))
-        self.forward = Forward(self.model, config.model, data.pad_id, worker, self.dtype)
+        forward = open_forward(self.model, pool, config, data, worker, self.dtype)
+        self.learning = open_learning(forward, loss, amounts, config, data, worker)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay, training.optimizer)
         steps = training.epochs * math.ceil(
@@ -109,14 +103,14 @@ class Trial:
         if self.worker.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.worker.device)
         train_loss, train = self._train_epoch(epoch)
-        outputs = self._validation_outputs() if math.isfinite(train_loss) else None
+        found = self.learning.validation() if math.isfinite(train_loss) else None
         validation = self.data.validation
         return EpochOutputs(
             epoch=epoch,
             train=train,
-            validation=None if outputs is None else Pass(outputs, validation, np.arange(len(validation))),
+            validation=None if found is None else Pass(found[0], validation, np.arange(len(validation))),
             train_loss=train_loss,
-            validation_loss=math.nan if outputs is None else self._validation_loss(outputs),
+            validation_loss=math.nan if found is None else found[1],
             seconds=time.perf_counter() - started,
             peak_memory_mb=self._peak_memory_mb(),
             save=self.save,
@@ -130,12 +124,11 @@ class Trial:
         rows = epoch_rows(self.data.train.classes, self.labels, training, epoch)
         batches = plan_epoch(rows, self.data.train.lengths, training.batch_size, training.seed, epoch)
         total_loss = torch.zeros((), device=self.worker.device)
-        with self.forward.training(self.data.train, training.augmentation.flip):
+        with self.learning.training():
             for begin in range(0, len(batches), training.accumulation):
                 total_loss += self._step(begin, batches[begin : begin + training.accumulation])
         train_loss = self.worker.total(float(total_loss)) / float(self.row_weights[rows].sum())
-        passes, self._passes = self._passes, []
-        return train_loss, last_passes(self.worker, self.data.train, passes, len(self.data.task.output_names))
+        return train_loss, self.learning.train_pass(rows)
 
     def _step(self, first: int, batches: list[IntArray]) -> Tensor:
         """One optimiser step over batches numbered from `first`; returns this worker's weighted sum of row losses.
@@ -160,22 +153,8 @@ class Trial:
         return summed
 
     def _weighted_loss(self, number: int, rows: IntArray) -> Tensor:
-        device = self.worker.device
-        outputs = self.forward(self.data.train, rows)
-        self._passes.append((number, rows, outputs.detach()))
-        row_losses = self.loss(outputs, self.targets[rows].to(device))
-        return (row_losses * self.row_weights[rows].to(device)).sum()
-
-    def _validation_outputs(self) -> FloatArray | None:
-        """Raw outputs [rows, outputs] for the validation split; None when they are no longer finite."""
-        size = PREDICTION_BATCH_FACTOR * self.config.training.batch_size
-        outputs = predict_outputs(self.forward, self.data.validation, size, self.worker)
-        return outputs if np.isfinite(outputs).all() else None
-
-    def _validation_loss(self, outputs: FloatArray) -> float:
-        """Mean of the row losses, without the weights that the training loss has."""
-        targets = torch.from_numpy(np.array(self.data.task.targets(self.data.validation)))
-        return float(self.loss(torch.from_numpy(outputs).float(), targets).mean())
+        row_losses = self.learning.row_losses(number, rows)
+        return (row_losses * self.row_weights[rows].to(self.worker.device)).sum()
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint."""

@@ -9,18 +9,22 @@ import peft
 import torch
 from torch import nn
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
     AutoImageProcessor,
+    AutoModelForCausalLM,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
     AutoTokenizer,
 )
 from transformers.utils import logging as transformers_logging
 
+from analysis.errors import Fault, InputError
 from trainables.bases import BaseModel
 from trainables.quantization import Quantization, loading
+from trainables.tasks import Task, answers
 
 NEW_HEADS = ("classifier", "classification_head", "score")
 # Between backbone and head; some checkpoints have them, others leave them to chance.
@@ -68,6 +72,33 @@ def load_classifier(
         torch.manual_seed(0)
         smaller = loading(quantization, [f"(.*\\.)?{name}" for name in (*NEW_HEADS, *BEFORE_HEAD)])
         return auto.from_pretrained(base.source, config=config, dtype=torch.float32, **smaller)
+
+
+def load_writer(base: BaseModel, quantization: Quantization = "none") -> Any:
+    """Load the base model as one that writes, with the head that it has; that is never quantized.
+
+    Raises:
+        InputError: it is no causal language model.
+    """
+    check_writer(base)
+    with quiet_transformers():
+        smaller = loading(quantization, ["(.*\\.)?lm_head"])
+        return AutoModelForCausalLM.from_pretrained(base.source, dtype=torch.float32, **smaller)
+
+
+def check_writer(base: BaseModel) -> None:
+    """Whether the base model was trained to write from left to right.
+
+    Raises:
+        InputError: it was not.
+    """
+    config = AutoConfig.from_pretrained(base.source)
+    known: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    trained = tuple(config.architectures or ())
+    # Encoders have such a class as well, to be trained anew; only a checkpoint that names it was trained to write.
+    if known is None or known.__name__ not in trained:
+        rule = "must be a causal language model, since task.instruction has it write its answers"
+        raise InputError("model.base", [Fault("model.base", rule, f"{base.name}: {', '.join(trained) or 'unknown'}")])
 
 
 def lora_targets(model: nn.Module, targets: str, layers: str) -> list[str]:
@@ -118,10 +149,17 @@ class ClassifierPool:
 
     def _load(self, quantization: Quantization) -> None:
         self._quantization: Quantization = quantization
-        self._base = load_classifier(*self._source, quantization)
+        self._base = self._load_base(quantization)
         self._head = head_modules(self._base)
         self._pristine = {name: value.clone() for name, value in self._base.state_dict().items() if self._of_head(name)}
         self._adapted: Any = None
+
+    def _load_base(self, quantization: Quantization) -> Any:
+        return load_classifier(*self._source, quantization)
+
+    def _kind(self) -> peft.TaskType | None:
+        """What peft calls the model; it has no task for images, and the plain wrapper passes any input on."""
+        return None if takes_images(self._base.config) else peft.TaskType.SEQ_CLS
 
     def with_lora(
         self,
@@ -139,13 +177,12 @@ class ClassifierPool:
             self._load(quantization)
         self._initialise_head(seed)
         config = peft.LoraConfig(
-            # peft has no task for images; the plain wrapper passes any input on.
-            task_type=None if takes_images(self._base.config) else peft.TaskType.SEQ_CLS,
+            task_type=self._kind(),
             r=rank,
             lora_alpha=alpha,  # type: ignore[arg-type]  # peft divides by it; a float is as good
             lora_dropout=dropout,
             target_modules=lora_targets(self._base, targets, layers),
-            modules_to_save=self._head,
+            modules_to_save=self._head or None,
         )
         with warnings.catch_warnings():
             # peft asks transformers under a name that transformers is giving up.
@@ -175,6 +212,29 @@ class ClassifierPool:
 
     def _of_head(self, name: str) -> bool:
         return any(part in self._head for part in name.split("."))
+
+
+class WriterPool(ClassifierPool):
+    """The same for models that write: with the head that they have, and their tokenizer beside them."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self.tokenizer = load_tokenizer(base)
+        super().__init__(base, (), self.tokenizer.pad_token_id)
+
+    def _load_base(self, quantization: Quantization) -> Any:
+        return load_writer(self._source[0], quantization)
+
+    def _kind(self) -> peft.TaskType:
+        return peft.TaskType.CAUSAL_LM
+
+
+def open_pool(base: BaseModel, task: Task, pad_token_id: int | None) -> ClassifierPool:
+    """A pool of the models that a task trains.
+
+    Raises:
+        InputError: the task's answers are written, and the base model is no causal language model.
+    """
+    return WriterPool(base) if answers(task) else ClassifierPool(base, task.output_names, pad_token_id)
 
 
 def checkpoint_activations(model: Any) -> None:

@@ -11,22 +11,29 @@ from typing import Any
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+)
 
 from analysis.errors import RunError
-from analysis.predictions import FloatArray, IntArray, Predictions
+from analysis.predictions import IntArray, Predictions
 from trainables.config import ModelConfig, TrialConfig
-from trainables.encode import EncodedSplit, encode
+from trainables.encode import EncodedSplit
 from trainables.examples import Examples
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
-from trainables.forward import Forward
+from trainables.forward import Forward, Predicts, in_order
 from trainables.keywords import marked
 from trainables.models import quiet_transformers
 from trainables.optimisation import resolve_precision
+from trainables.prompts import encode_for
 from trainables.reload import load_processor, takes_images
 from trainables.task_config import TaskConfig
-from trainables.tasks import Task, build_task, keyword_rules, switched
+from trainables.tasks import InstructedScores, Task, answers, build_task, keyword_rules, switched
+from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
+from trainables.writer import Writer
 
 ADAPTER_FILE = "adapter_config.json"
 WEIGHT_FILES = ("adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json")
@@ -40,29 +47,31 @@ class Predictor:
 
     task: Task
     processor: Any
-    forward: Forward
+    forward: Predicts
     max_length: int
     batch_size: int
     on_cpu: bool
 
     def encode(self, examples: Examples) -> EncodedSplit:
         """The examples as the model takes them."""
-        return encode(self.processor, marked(examples, keyword_rules(self.task)), self.max_length)
+        return encode_for(self.task, self.processor, marked(examples, keyword_rules(self.task)), self.max_length)
 
-    def outputs(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> FloatArray:
-        """Raw outputs [rows, outputs] in the order of the split; `tell` hears after each batch how many rows it had."""
-        outputs = np.empty((len(split), len(self.task.output_names)))
+    def outputs(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> Outputs:
+        """Raw outputs, [rows, outputs] or answers [rows], in the order of the split.
 
-        def run(rows: IntArray) -> int:
-            with torch.inference_mode():  # holds for one thread only
-                outputs[rows] = self.forward(split, rows).cpu().numpy()
-            return len(rows)
+        `tell` hears after each batch how many rows it had.
+        """
+        parts: list[tuple[IntArray, Outputs]] = []
+
+        def run(rows: IntArray) -> tuple[IntArray, Outputs]:
+            return rows, self.forward.outputs(split, rows)
 
         streams, threads = self._streams()
         with self.forward.predicting(split), ThreadPoolExecutor(streams, "", torch.set_num_threads, (threads,)) as pool:
-            for count in pool.map(run, by_length(split.lengths, self.batch_size)):
-                tell(count)
-        return outputs
+            for part in pool.map(run, by_length(split.lengths, self.batch_size)):
+                parts.append(part)
+                tell(len(part[0]))
+        return in_order(parts, len(split))
 
     def _streams(self) -> tuple[int, int]:
         """How many batches go through a CPU side by side, and threads for each.
@@ -70,7 +79,7 @@ class Predictor:
         Two batches on a core each need not wait for one another after every matrix product, as two halves of one do.
         """
         threads = torch.get_num_threads()
-        streams = min(threads, MOST_STREAMS) if self.on_cpu else 1
+        streams = min(threads, MOST_STREAMS) if self.on_cpu and not answers(self.task) else 1
         return streams, threads // streams
 
     def predictions(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> Predictions:
@@ -109,12 +118,16 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
     try:
         processor = load_processor(folder)
         pad_id = int(getattr(processor, "pad_token_id", None) or 0)
-        model = load_merged(folder, len(task.output_names), pad_id).to(device)
+        model = load_merged(folder, len(task.output_names), pad_id, writes=answers(task)).to(device)
     except Exception as error:  # transformers, peft, tokenizers and safetensors share no base of their errors
         raise RunError(f"{folder}: the model does not load: {type(error).__name__}: {error}") from error
     dtype = resolve_precision(config.training.precision if device.type == "cuda" else "fp32", device)
-    # The merged model has no frozen part to be skipped, whatever the experiment says.
-    forward = Forward(model, ModelConfig(), pad_id, Worker(device=device), dtype)
+    forward: Predicts
+    if isinstance(task, InstructedScores):
+        forward = Writer(model, processor, task.given_frame.answer_tokens, Worker(device=device), dtype)
+    else:
+        # The merged model has no frozen part to be skipped, whatever the experiment says.
+        forward = Forward(model, ModelConfig(), pad_id, Worker(device=device), dtype)
     return Predictor(task, processor, forward, config.model.max_length, batch_size, device.type == "cpu")
 
 
@@ -129,6 +142,8 @@ def load_task(folder: Path, config: TaskConfig) -> Task:
         rule: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         task = switched(build_task(config, tuple(rule["classes"])), bool(rule.get("keywords")))
         values = _rule_values(rule)
+        if isinstance(task, InstructedScores):
+            task = task.as_exported(rule["instruction"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: must be the decision rule that the export wrote, got {error!r}") from error
     if rule.get("kind") != task.kind or len(values) not in (0, len(task.rule)):
@@ -150,18 +165,22 @@ def _rule_values(rule: dict[str, Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def load_merged(folder: Path, outputs: int, pad_id: int) -> Any:
+def load_merged(folder: Path, outputs: int, pad_id: int, *, writes: bool = False) -> Any:
     """The model of an exported folder, its adapter merged into the base: one matrix product less per adapted layer.
 
-    A base that lies in the folder is found there, wherever the folder was moved to.
+    A base that lies in the folder is found there, wherever the folder was moved to. writes: whether it writes answers.
     """
-    auto = AutoModelForImageClassification if takes_images(folder) else AutoModelForSequenceClassification
+    if writes:
+        auto: Any = AutoModelForCausalLM
+    else:
+        auto = AutoModelForImageClassification if takes_images(folder) else AutoModelForSequenceClassification
     with quiet_transformers(), warnings.catch_warnings():
         # peft asks transformers under a name that transformers is giving up.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         if not (folder / ADAPTER_FILE).exists():
             return auto.from_pretrained(folder, dtype=torch.float32).eval()
-        model = auto.from_pretrained(_base_of(folder), num_labels=outputs, dtype=torch.float32)
+        head = {} if writes else {"num_labels": outputs}
+        model = auto.from_pretrained(_base_of(folder), dtype=torch.float32, **head)
         if getattr(model.config, "pad_token_id", pad_id) is None:
             model.config.pad_token_id = pad_id
         merged: Any = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()

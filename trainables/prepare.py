@@ -14,9 +14,10 @@ from analysis.errors import Fault, InputError
 from analysis.predictions import IntArray
 from trainables.cells import listed
 from trainables.config import DataConfig, TrialConfig
-from trainables.encode import EncodedSplit, encode
+from trainables.encode import EncodedSplit
 from trainables.examples import Examples
 from trainables.folds import trial_folds
+from trainables.prompts import encode_for, fitted
 from trainables.quantization import check_installed
 from trainables.read import Reading, first_faults, read_rows
 from trainables.split import group_ids, split, stratified_sample
@@ -87,20 +88,21 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     processor: the base model's tokenizer, or its image processor where `data.image` names a column.
 
     Raises:
-        InputError: as `load_splits`, what the settings need is not installed, the tokenizer cannot pad, the base model
-            takes something else than the data, or the training rows do not make so many folds.
+        InputError: as `load_splits` and `prompts.fitted`, what the settings need is not installed, the tokenizer cannot
+            pad, the base model takes something else than the data, or the training rows do not make so many folds.
     """
     check_installed(trial)
     _check_processor(processor, trial)
     splits = load_splits(trial, base)
+    task = fitted(splits.task, processor, trial.model.max_length)
     train, validation = splits.train, splits.validation
     together = group_ids([*train.texts, *validation.texts], _groups(train, validation))
-    encoded = (encode(processor, part, trial.model.max_length) for part in (train, validation))
+    encoded = (encode_for(task, processor, part, trial.model.max_length) for part in (train, validation))
     parts = zip(encoded, np.split(together, [len(train)]), strict=True)
     encoded_train, encoded_validation = (replace(part, groups=groups) for part, groups in parts)
     folds, seed = trial.data.folds, trial.data.split.seed
     return PreparedData(
-        task=splits.task,
+        task=task,
         train=encoded_train,
         validation=encoded_validation,
         test=splits.test,

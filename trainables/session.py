@@ -10,7 +10,7 @@ from trainables.decision import RuleGoal
 from trainables.epoch import EpochResult
 from trainables.folds import one_fold
 from trainables.loop import Start, train
-from trainables.models import ClassifierPool
+from trainables.models import open_pool
 from trainables.prepare import PreparedData
 from trainables.worker import Worker
 
@@ -28,7 +28,7 @@ class TrainingSession:
         self.base, self.goal = base, goal
 
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
-        pool = ClassifierPool(self.base, data.task.output_names, data.pad_id)
+        pool = open_pool(self.base, data.task, data.pad_id)
 
         def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
             trial, chosen = trial_and_data(config, data)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 import losses
+from trainables.answers import PLACE_OF_TEXT
 from trainables.keywords import words_pattern
 from trainables.section import Section
 
@@ -84,6 +85,28 @@ class TwoStageConfig(Section):
     rare: str
 
 
+class InstructionConfig(Section):
+    """The model is asked for the scores by a prompt with `{text}` in it, and has to write them as JSON."""
+
+    prompt: str | None = Field(None, description="default: names the dimensions, the range and the form of the answer")
+    decimals: int = Field(1, ge=0, le=6, description="of a score in an answer")
+    answer_tokens: int | None = Field(None, ge=1, description="default: as many as the longest answer needs")
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_one_place(cls, value: str | None) -> str | None:
+        if value is not None and value.count(PLACE_OF_TEXT) != 1:
+            raise ValueError(f"must hold {PLACE_OF_TEXT} exactly once, got it {value.count(PLACE_OF_TEXT)} times")
+        return value
+
+
+PROMPT = (
+    "Rate the text below from {low:g} to {high:g} on each of these dimensions: {names}. Answer with one JSON object, "
+    "the dimensions as its keys, numbers with {decimals} decimals as its values, and nothing else.\n\nText:\n{{text}}"
+    "\n\nAnswer:\n"
+)
+
+
 class TieredScoresConfig(Section):
     """Several scores per row; their weighted mean is cut into tiers. `tiers` maps each name to its lower bound."""
 
@@ -95,6 +118,7 @@ class TieredScoresConfig(Section):
     catastrophic: CatastrophicConfig | None = None
     keywords: tuple[KeywordConfig, ...] = ()
     two_stage: TwoStageConfig | None = None
+    instruction: InstructionConfig | None = None
     minority: tuple[str, ...] | None = Field(None, description="default: every tier but the largest")
 
     @model_validator(mode="after")
@@ -119,6 +143,26 @@ class TieredScoresConfig(Section):
             )
         _known_minority(self.minority, tuple(self.tiers))
         return self
+
+    @model_validator(mode="after")
+    def _instruction_fits(self) -> "TieredScoresConfig":
+        if self.instruction is None:
+            return self
+        if self.two_stage is not None:
+            raise ValueError("instruction cannot be combined with two_stage: a written answer has no first stage")
+        decimals = self.instruction.decimals
+        if any(round(end, decimals) != end for end in self.range):
+            raise ValueError(f"instruction.decimals must be enough to write the range {[*self.range]}, got {decimals}")
+        return self
+
+    @property
+    def prompt(self) -> str:
+        """What the model is asked, with `{text}` where the text goes; empty without `instruction`."""
+        if self.instruction is None:
+            return ""
+        (low, high), names = self.range, ", ".join(self.dimensions)
+        decimals = self.instruction.decimals
+        return self.instruction.prompt or PROMPT.format(low=low, high=high, names=names, decimals=decimals)
 
     @model_validator(mode="after")
     def _keywords_fit(self) -> "TieredScoresConfig":
@@ -234,6 +278,8 @@ def loss_target(task: Mapping[str, Any]) -> losses.Target:
     """
     kind = task.get("kind")
     if kind == "tiered_scores":
+        if task.get("instruction") is not None:
+            return "tokens"
         return "two_stage" if task.get("two_stage") else "scores"
     if kind == "ordinal":
         links: dict[Any, losses.Target] = {"softmax": "classes", "cumulative": "cumulative"}

@@ -19,12 +19,15 @@ from transformers import (
     DebertaV2Config,
     DebertaV2Model,
     Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen2Model,
+    Qwen2Tokenizer,
     T5Config,
     T5Model,
     ViTConfig,
     ViTModel,
 )
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from analysis.errors import Fault, InputError
@@ -38,6 +41,7 @@ SEED = 0
 HIDDEN, LAYERS, HEADS = 64, 2, 4
 LONGEST = 512
 IMAGE_SIZE, PATCH_SIZE = 28, 4
+PADDING, END = "<|padding|>", "<|end|>"
 
 
 def tiny_folder(name: str) -> Path:
@@ -147,6 +151,26 @@ def _qwen2() -> tuple[Any, ...]:
     return Qwen2Model(config), words
 
 
+def _writer() -> tuple[Any, ...]:
+    """Qwen2 as it writes, over bytes: a vocabulary that gives any text back as it was."""
+
+    vocabulary = {token: i for i, token in enumerate((PADDING, END, *bytes_to_unicode().values()))}
+    config = Qwen2Config(
+        vocab_size=len(vocabulary),
+        hidden_size=HIDDEN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS // 2,
+        intermediate_size=4 * HIDDEN,
+        max_position_embeddings=4 * LONGEST,
+        pad_token_id=vocabulary[PADDING],
+        bos_token_id=None,
+        eos_token_id=vocabulary[END],
+    )
+    tokenizer = Qwen2Tokenizer(vocabulary, merges=[], unk_token=END, eos_token=END, pad_token=PADDING)
+    return Qwen2ForCausalLM(config), tokenizer
+
+
 def _vit() -> tuple[Any, ...]:
 
     config = ViTConfig(
@@ -167,4 +191,5 @@ BUILDERS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "tiny-byt5": _byt5,
     "tiny-qwen2": _qwen2,
     "tiny-vit": _vit,
+    "tiny-writer": _writer,
 }

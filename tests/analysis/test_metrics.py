@@ -246,6 +246,16 @@ def test_constraint_violations_count_rows_not_rules() -> None:
     assert evaluate(predictions, TOPICS)["constraint_violations"] == 2
 
 
+def test_unparsable_answers_are_counted_where_answers_are_written() -> None:
+    labels = replace(SCORED, written=True)
+    # An empty answer cannot be read either.
+    answers = np.array([None, "", None, '{"x": "seven"}'], dtype=np.object_)
+    predictions = replace(scored([0, 1, 2, 0], [0, 1, 2, 0], 4), unreadable=answers)
+    assert evaluate(predictions, labels)["unparsable_answers"] == 2
+    assert evaluate(predictions.take(np.array([0, 1, 1])), labels)["unparsable_answers"] == 2
+    assert "unparsable_answers" not in evaluate(predictions, SCORED)
+
+
 def test_slices_repeat_every_metric_for_their_rows() -> None:
     labels = LabelSpace(("other", "toxic"), ("toxic",))
     script = np.array(["kana", "kana", "kanji", "kanji"], dtype=object)
@@ -268,6 +278,9 @@ def any_task(metric: Metric, true: list[int], predicted: list[int], seed: int) -
     one_hot = np.eye(3, dtype=np.bool_)
     if metric.applies(TOPICS) and metric.needs == "constraints":
         return TOPICS, several(one_hot[true].tolist(), one_hot[predicted].tolist())
+    if metric.needs == "written":
+        wrong = np.where(np.array(true) == predicted, None, "no JSON")
+        return replace(SCORED, written=True), replace(scored(true, predicted, seed), unreadable=wrong)
     sure = np.eye(3)[np.array(predicted, dtype=np.int64)]
     return LabelSpace(SCORED.classes, SCORED.minority, ordered=True), replace(
         classes_only(true, predicted), probabilities=0.7 * sure + 0.1

@@ -115,3 +115,16 @@ def test_labels_and_slices_come_back(tmp_path: Path) -> None:
     frame = pd.read_parquet(tmp_path / "a.parquet")
     assert frame["predicted_label.threat"].tolist() == [False, True]
     assert frame["slice.script"].tolist() == ["kana", "kanji"]
+
+
+def test_answers_that_could_not_be_read_come_back(tmp_path: Path) -> None:
+    labels = LabelSpace(("low", "high"), ("high",), ("x",), ordered=True, written=True)
+    scores = np.array([[1.0], [9.0], [3.0]])
+    classes = np.array([0, 1, 0])
+    answers = np.array([None, "", "I think x is 4 é\n"], dtype=np.object_)
+    predictions = Predictions(
+        np.arange(3), classes, classes, None, scores, scores, scores[:, 0], scores[:, 0], unreadable=answers
+    )
+    write_predictions(tmp_path / "a.parquet", predictions, labels)
+    assert_equal(read_predictions(tmp_path / "a.parquet", labels), predictions)
+    assert read_predictions(tmp_path / "a.parquet", replace(labels, written=False)).unreadable is None

@@ -10,10 +10,11 @@ from torch.nn.functional import cross_entropy
 
 import losses
 from trainables import checkpoint, sampling, weights
+from trainables.bases import resolve_base
 from trainables.batches import pad
 from trainables.config import TrialConfig
 from trainables.loop import build_model, train
-from trainables.models import ClassifierPool, load_processor
+from trainables.models import load_processor, open_pool
 from trainables.prepare import prepare
 from trainables.worker import Worker
 
@@ -27,6 +28,7 @@ TASKS = {
     "cumulative": {"kind": "ordinal", "classes": CLASSES, "link": "cumulative"},
 }
 TASKS["two_stage"] = {**TASKS["scores"], "two_stage": {"rare": "high"}}
+TASKS["tokens"] = {**TASKS["scores"], "instruction": {"prompt": "{text}"}}
 MITIGATIONS = [
     *({"class_weights": {"scheme": name, "strength": 0.5}} for name in weights.names()),
     *(
@@ -58,7 +60,10 @@ def trial_config(target, training):
                 **({} if "dimensions" in TASKS[target] else {"label": "label"}),
             },
             "task": TASKS[target],
-            "model": {"max_length": 16, "lora": {"rank": 2, "dropout": 0.0, "layers": "last 1"}},
+            "model": {
+                "max_length": 64 if target == "tokens" else 16,
+                "lora": {"rank": 2, "dropout": 0.0, "layers": "last 1"},
+            },
             "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-20, **training},
         }
     )
@@ -71,8 +76,9 @@ def prepared(folder, still_minilm):
 
     def of(target):
         if target not in made:
-            data = prepare(trial_config(target, {}), load_processor(still_minilm), base=folder)
-            made[target] = (data, ClassifierPool(still_minilm, data.task.output_names, data.pad_id))
+            base = resolve_base("tiny-writer") if target == "tokens" else still_minilm
+            data = prepare(trial_config(target, {}), load_processor(base), base=folder)
+            made[target] = (data, open_pool(base, data.task, data.pad_id))
         return made[target]
 
     return of
@@ -95,7 +101,7 @@ def test_every_loss_trains(target, name, prepared):
 
 
 @pytest.mark.parametrize("training", MITIGATIONS, ids=str)
-@pytest.mark.parametrize("target", ["scores", "labels", "two_stage"])
+@pytest.mark.parametrize("target", ["scores", "labels", "two_stage", "tokens"])
 def test_every_scheme_and_sampler_trains(target, training, prepared):
     if target == "labels" and training.get("class_weights", {}).get("scheme") in weights.ROW_SCHEMES:
         with pytest.raises(ValueError, match=r"class_weights.scheme: label_density weighs rows by their scores"):

@@ -5,15 +5,18 @@ and know numpy only. Importing this package registers all of them.
 """
 
 # Imported for their registrations as much as for the names.
+from trainables.tasks.instructed import InstructedScores, answers
 from trainables.tasks.multiclass import Multiclass
 from trainables.tasks.multilabel import Multilabel
 from trainables.tasks.ordinal import Ordinal
 from trainables.tasks.protocol import Target, Task
 from trainables.tasks.registry import build_task, default_minority, register
+from trainables.tasks.scored import scored_task
 from trainables.tasks.tiered_scores import TieredScores, keyword_rules, switched
 from trainables.tasks.two_stage import TwoStageScores
 
 __all__ = [
+    "InstructedScores",
     "Multiclass",
     "Multilabel",
     "Ordinal",
@@ -21,9 +24,11 @@ __all__ = [
     "Task",
     "TieredScores",
     "TwoStageScores",
+    "answers",
     "build_task",
     "default_minority",
     "keyword_rules",
     "register",
+    "scored_task",
     "switched",
 ]

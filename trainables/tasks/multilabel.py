@@ -69,7 +69,7 @@ class Multilabel:
 
     def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
         """Probabilities of the rows, in equal shares."""
-        quantiles = np.quantile(outputs[:, position], np.linspace(0, 1, CANDIDATES))
+        quantiles = np.quantile(outputs[:, position].astype(np.float64), np.linspace(0, 1, CANDIDATES))
         return tuple(float(value) for value in sigmoid(np.unique(quantiles)))
 
     def decision_rule(self) -> dict[str, Any]:

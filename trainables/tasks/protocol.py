@@ -11,7 +11,8 @@ from trainables.examples import Labelled
 
 Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 Targets = NDArray[np.int64] | NDArray[np.float32]
-Outputs = NDArray[np.floating[Any]]
+# Numbers [n, outputs], or answers [n] of a model that writes.
+Outputs = NDArray[np.floating[Any] | np.object_]
 
 # A class that an epoch hardly holds starts at this share, not at the logarithm of 0.
 LEAST_SHARE = 1e-6

@@ -102,7 +102,7 @@ class TieredScores:
     def _scores(self, outputs: Outputs) -> FloatArray:
         """What the model alone says [n, dimensions]."""
         low, high = self.range
-        return np.asarray(np.clip(low + outputs * (high - low), low, high))
+        return np.asarray(np.clip(low + np.asarray(outputs, dtype=np.float64) * (high - low), low, high))
 
     def _staged(self, overall: FloatArray, outputs: Outputs) -> FloatArray:
         """Overall scores [n] once every stage has had its say; here there is one."""

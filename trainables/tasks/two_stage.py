@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from analysis.predictions import FloatArray
 from trainables.examples import Labelled
 from trainables.tasks.protocol import Outputs, Target, Targets, logit, sigmoid
-from trainables.tasks.registry import register
-from trainables.tasks.tiered_scores import CANDIDATES, TieredScores, tiered_scores
-
-if TYPE_CHECKING:
-    from trainables.task_config import TieredScoresConfig
+from trainables.tasks.tiered_scores import CANDIDATES, TieredScores
 
 
 @dataclass(frozen=True)
@@ -81,12 +77,3 @@ class TwoStageScores(TieredScores):
 def _probability(outputs: Outputs) -> FloatArray:
     """Of being rare, by stage 1 [n]."""
     return sigmoid(outputs[:, 0].astype(np.float64))
-
-
-@register("tiered_scores")
-def _tiered_scores(config: TieredScoresConfig, classes: tuple[str, ...]) -> TieredScores:
-    plain = tiered_scores(config)
-    if config.two_stage is None:
-        return plain
-    shared = {part.name: getattr(plain, part.name) for part in fields(plain) if part.name != "target"}
-    return TwoStageScores(**shared, rare=plain.label_space.classes.index(config.two_stage.rare))
