@@ -92,7 +92,8 @@ class EncodedSplit(_Ragged):
     @property
     def nbytes(self) -> int:
         """Memory of all arrays together."""
-        own = (self.rows, self.ids, self.offsets, self.classes, self.scores, self.states, self.labels, self.keywords)
+        inputs = (self.rows, self.ids, self.offsets, self.states, self.prompts)
+        own = (*inputs, self.classes, self.scores, self.labels, self.keywords)
         arrays = (*own, None if self.images is None else self.images.pixels)
         return sum(array.nbytes for array in arrays if array is not None)
 

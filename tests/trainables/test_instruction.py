@@ -188,7 +188,7 @@ def test_cuts_are_chosen_by_the_answers_that_can_be_read():
 
 def test_the_default_prompt_names_dimensions_range_and_decimals():
     prompt = task_of(instruction={"decimals": 2}, range=[0, 10]).prompt
-    assert all(part in prompt for part in ("maturity, proof", "from 0 to 10", "2 decimals", "{text}"))
+    assert all(part in prompt for part in ("maturity, proof", "from 0 to 10", "decimal places: 2", "{text}"))
 
 
 @pytest.mark.parametrize(
