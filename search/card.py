@@ -17,7 +17,7 @@ from search.experiment import Experiment, LoadedExperiment
 from search.exported import Exported
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
 from trainables.predict import ADAPTER_FILE, load_task
-from trainables.tasks import InstructedScores, Task, answers
+from trainables.tasks import InstructedScores, Task, writes_answers
 
 CARD = """\
 {metadata}
@@ -99,7 +99,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
 
 
 def _auto(task: Task) -> str:
-    return "AutoPeftModelForCausalLM" if answers(task) else "AutoPeftModelForSequenceClassification"
+    return "AutoPeftModelForCausalLM" if writes_answers(task) else "AutoPeftModelForSequenceClassification"
 
 
 def _text_tokens(experiment: Experiment, task: Task) -> int:

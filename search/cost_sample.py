@@ -26,7 +26,7 @@ from trainables.optimisation import resolve_precision
 from trainables.prepare import LabelledSplits, PreparedData
 from trainables.prompts import encode_for, fitted
 from trainables.split import stratified_sample
-from trainables.tasks import answers
+from trainables.tasks import writes_answers
 from trainables.worker import Worker
 
 # Rows that are encoded to learn how many tokens there are, batches that are trained, and seconds for all of them.
@@ -73,7 +73,7 @@ class CostSample:
         """Whether the search computes the frozen layers once, if there is room."""
         model = self._experiment.model
         frozen = kept_layers(model.adapter, model.lora.layers) is not None and self._train.images is None
-        return frozen and not answers(self._task) and DECIDES_PREFIX not in self._experiment.full_space()
+        return frozen and not writes_answers(self._task) and DECIDES_PREFIX not in self._experiment.full_space()
 
     def measured(self, states: int) -> Measured:
         """Seconds per row of training and validation, of computing the frozen states, and a checkpoint's bytes."""

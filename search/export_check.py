@@ -14,7 +14,7 @@ from trainables import checkpoint
 from trainables.config import TrialConfig
 from trainables.export import outputs_in_fresh_process
 from trainables.prepare import LabelledSplits
-from trainables.tasks import answers
+from trainables.tasks import writes_answers
 
 # Largest difference of a probability or score between training and reload that rounding explains.
 TOLERANCE = {"float32": 1e-3}
@@ -41,7 +41,7 @@ def check_and_measure(
     # Of a trial with folds all rows are stored, and those of the first fold are what its model was not trained on.
     held_out = stored.take(np.isin(stored.rows, reloaded.rows))
     precision = checkpoint.precision(run.resolve(row.checkpoint or ""))
-    (_compare_answers if answers(data.task) else _compare)(reloaded, held_out, precision, folder)
+    (_compare_answers if writes_answers(data.task) else _compare)(reloaded, held_out, precision, folder)
     # Cross-fitted where there is a rule; `reloaded` was decided by the rule that all its rows gave.
     validation = dict(row.metrics) if row.rule or config.data.folds else evaluate(reloaded, run.labels)
     if data.test is None:

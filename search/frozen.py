@@ -9,7 +9,7 @@ from trainables.bases import BaseModel
 from trainables.frozen_prefix import FrozenPrefix, kept_layers, state_bytes
 from trainables.models import load_classifier
 from trainables.prepare import PreparedData
-from trainables.tasks import answers
+from trainables.tasks import writes_answers
 
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
@@ -31,7 +31,7 @@ def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseMod
 
     if data.train.images is not None:
         return plainly("for images that is not built yet")
-    if answers(data.task):
+    if writes_answers(data.task):
         return plainly("a model that writes needs them for each token")
     model = load_classifier(base, data.task.output_names, data.pad_id)
     size = sum(state_bytes(split, model.config.hidden_size) for split in (data.train, data.validation)) / GIGABYTE

@@ -23,7 +23,7 @@ from trainables.loop import build_model
 from trainables.manifest import damage
 from trainables.models import load_classifier, load_processor, load_writer, open_pool, quiet_transformers
 from trainables.prompts import fitted
-from trainables.tasks import InstructedScores, Task, answers
+from trainables.tasks import InstructedScores, Task, writes_answers
 from trainables.tasks.protocol import Outputs
 from trainables.writer import set_greedy
 
@@ -61,7 +61,7 @@ def write_model(
     (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
     if isinstance(model, PeftModel) and not base.portable:
         with quiet_transformers():
-            whole = load_writer(base) if answers(task) else load_classifier(base, task.output_names, pad_id)
+            whole = load_writer(base) if writes_answers(task) else load_classifier(base, task.output_names, pad_id)
             _prepare_to_write(whole, processor, task)
             whole.save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)

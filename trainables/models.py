@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 from analysis.errors import Fault, InputError
 from trainables.bases import BaseModel
 from trainables.quantization import Quantization, loading
-from trainables.tasks import Task, answers
+from trainables.tasks import Task, writes_answers
 
 NEW_HEADS = ("classifier", "classification_head", "score")
 # Between backbone and head; some checkpoints have them, others leave them to chance.
@@ -234,7 +234,7 @@ def open_pool(base: BaseModel, task: Task, pad_token_id: int | None) -> Classifi
     Raises:
         InputError: the task's answers are written, and the base model is no causal language model.
     """
-    return WriterPool(base) if answers(task) else ClassifierPool(base, task.output_names, pad_token_id)
+    return WriterPool(base) if writes_answers(task) else ClassifierPool(base, task.output_names, pad_token_id)
 
 
 def checkpoint_activations(model: Any) -> None:

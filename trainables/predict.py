@@ -30,7 +30,7 @@ from trainables.optimisation import resolve_precision
 from trainables.prompts import encode_for
 from trainables.reload import load_processor, takes_images
 from trainables.task_config import TaskConfig
-from trainables.tasks import InstructedScores, Task, answers, build_task, keyword_rules, switched
+from trainables.tasks import InstructedScores, Task, build_task, keyword_rules, switched, writes_answers
 from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
 from trainables.writer import Writer
@@ -79,7 +79,7 @@ class Predictor:
         Two batches on a core each need not wait for one another after every matrix product, as two halves of one do.
         """
         threads = torch.get_num_threads()
-        streams = min(threads, MOST_STREAMS) if self.on_cpu and not answers(self.task) else 1
+        streams = min(threads, MOST_STREAMS) if self.on_cpu and not writes_answers(self.task) else 1
         return streams, threads // streams
 
     def predictions(self, split: EncodedSplit, tell: Callable[[int], None] = lambda rows: None) -> Predictions:
@@ -118,7 +118,7 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
     try:
         processor = load_processor(folder)
         pad_id = int(getattr(processor, "pad_token_id", None) or 0)
-        model = load_merged(folder, len(task.output_names), pad_id, writes=answers(task)).to(device)
+        model = load_merged(folder, len(task.output_names), pad_id, writes=writes_answers(task)).to(device)
     except Exception as error:  # transformers, peft, tokenizers and safetensors share no base of their errors
         raise RunError(f"{folder}: the model does not load: {type(error).__name__}: {error}") from error
     dtype = resolve_precision(config.training.precision if device.type == "cuda" else "fp32", device)

@@ -102,8 +102,8 @@ class InstructionConfig(Section):
 
 PROMPT = (
     "Rate the text below from {low:g} to {high:g} on each of these dimensions: {names}. Answer with one JSON object, "
-    "the dimensions as its keys, numbers as its values (decimal places: {decimals}), and nothing else.\n\nText:\n{{text}}"
-    "\n\nAnswer:\n"
+    "the dimensions as its keys, numbers as its values (decimal places: {decimals}), and nothing else.\n\nText:\n"
+    "{{text}}\n\nAnswer:\n"
 )
 
 

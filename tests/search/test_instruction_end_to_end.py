@@ -20,12 +20,14 @@ from search.predict import PredictOptions, predict
 from search.predict_labelled import predict_labelled
 from tests.exported_folder import write_card
 from tests.search.test_card import script_labels
+from trainables import checkpoint
 from trainables.bases import resolve_base
 from trainables.config import TrialConfig
 from trainables.export import write_model
-from trainables.loop import train
+from trainables.loop import build_model, train
 from trainables.models import load_processor, open_pool
 from trainables.prepare import prepare
+from trainables.tasks import build_task
 from trainables.worker import Worker
 
 COMMAND = Path(sys.executable).with_name("rarecall")
@@ -47,6 +49,8 @@ EXPERIMENT = {
     "resources": {"slots": 1},
 }
 QUIET = Console(quiet=True)
+# On a busy machine the training below takes a minute.
+pytestmark = pytest.mark.timeout(400)
 
 
 def rows(count):
@@ -151,6 +155,31 @@ def test_the_scripts_of_the_card_give_the_labels_of_predict(folder, narrow, tmp_
     assert "pipeline_tag: text-generation" in card
 
 
+def test_the_script_of_an_adapter_writes_too(folder, tmp_path):
+    # On top of the model that knows the answers, an adapter that changes them hardly or not at all.
+    tree = {key: EXPERIMENT[key] for key in ("data", "task", "training")}
+    model = {**EXPERIMENT["model"], "base": str(folder), "adapter": "lora", "lora": {"rank": 2}}
+    config, base = TrialConfig.model_validate({**tree, "model": model}), resolve_base(str(folder))
+    task = build_task(config.task, ()).with_minority(("pilot", "deployed"))
+    built = build_model(config.model, open_pool(base, task, 0), seed=0)
+    with torch.no_grad():
+        for name, parameter in built.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=1e-3)
+    place = tmp_path / "adapter"
+    (tmp_path / "checkpoint").mkdir()
+    checkpoint.save_model(tmp_path / "checkpoint", built)
+    write_model(place, base, config, task, tmp_path / "checkpoint")
+    (place / "experiment.yaml").write_text(yaml.safe_dump({**EXPERIMENT, "model": model}, sort_keys=False))
+    write_card(place, task)
+    card = (place / "README.md").read_text()
+    assert "`AutoPeftModelForCausalLM` needs its place" in card
+    texts = [row["text"] for row in rows(6)]
+    ours = [row["predicted"] for row in predicted(place, write_rows(tmp_path / "rows.jsonl", rows(6)))]
+    assert ours == ["vaporware", "pilot", "deployed"] * 2
+    assert script_labels([place], texts) == [ours]
+
+
 def test_a_cluster_gives_the_same(folder, narrow, tmp_path):
     source = write_rows(tmp_path / "rows.jsonl", rows(12))
     assert predicted(narrow, source, ray=True, threads=1) == predicted(narrow, source)
@@ -172,31 +201,36 @@ def test_an_export_may_differ_in_few_answers_only(tmp_path):
     _compare_answers(*some_predictions(20), "bfloat16", tmp_path)
 
 
+def rarecall(folder, *arguments):
+    done = subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_from_rows_to_labels_by_the_command_line(tmp_path):
     write_rows(tmp_path / "rows.jsonl", rows(96))
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
-
-    def rarecall(*arguments):
-        done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    rarecall("train", "experiment.yaml", "--set", "training.epochs=12")
-    told = rarecall("export", "runs/written-train", "-o", "model")
+    rarecall(tmp_path, "train", "experiment.yaml")
+    told = rarecall(tmp_path, "export", "runs/written-train", "-o", "model")
     assert "reloaded in a fresh process: the same validation predictions" in told
-    write_rows(tmp_path / "few.jsonl", rows(3))
-    rarecall("predict", "model", "few.jsonl", "-o", "out.jsonl")
-    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [row["predicted"] for row in found] == ["vaporware", "pilot", "deployed"]
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
     assert metrics["test"]["unparsable_answers"] == 0
+    write_rows(tmp_path / "few.jsonl", rows(3))
+    rarecall(tmp_path, "predict", "model", "few.jsonl", "-o", "out.jsonl")
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["predicted"] for row in found] == ["vaporware", "pilot", "deployed"]
 
-    # Two workers that share a trial train what one does.
-    for workers in ("1", "2"):
-        shared = ("--set", f"name=by{workers}", "--set", f"resources.workers={workers}", "--set", "training.epochs=2")
-        rarecall("train", "experiment.yaml", *shared)
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_workers_that_share_a_trial_train_what_one_does(tmp_path):
+    write_rows(tmp_path / "rows.jsonl", rows(96))
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    for workers in "12":
+        changes = (f"name=by{workers}", f"resources.workers={workers}", "training.epochs=2")
+        rarecall(tmp_path, "train", "experiment.yaml", *(part for change in changes for part in ("--set", change)))
     one, other = (read_ledger(tmp_path / "runs" / f"by{workers}-train").trials["t0001"].epochs for workers in "12")
     for first, second in zip(one, other, strict=True):
         assert first.train_loss == pytest.approx(second.train_loss, abs=1e-4)

@@ -5,7 +5,7 @@ and know numpy only. Importing this package registers all of them.
 """
 
 # Imported for their registrations as much as for the names.
-from trainables.tasks.instructed import InstructedScores, answers
+from trainables.tasks.instructed import InstructedScores, writes_answers
 from trainables.tasks.multiclass import Multiclass
 from trainables.tasks.multilabel import Multilabel
 from trainables.tasks.ordinal import Ordinal
@@ -24,11 +24,11 @@ __all__ = [
     "Task",
     "TieredScores",
     "TwoStageScores",
-    "answers",
     "build_task",
     "default_minority",
     "keyword_rules",
     "register",
     "scored_task",
     "switched",
+    "writes_answers",
 ]

@@ -112,6 +112,6 @@ class InstructedScores(TieredScores):
         return replace(self, frame=Frame(**frame))
 
 
-def answers(task: Task) -> bool:
+def writes_answers(task: Task) -> bool:
     """Whether the model of a task writes its answers instead of giving numbers."""
     return isinstance(task, InstructedScores)
