@@ -13,11 +13,12 @@ from search.card_sections import (
     rule_section,
     versions_section,
 )
-from search.experiment import Experiment, LoadedExperiment
+from search.experiment import LoadedExperiment
 from search.exported import Exported
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
 from trainables.predict import ADAPTER_FILE, load_task
-from trainables.tasks import InstructedScores, Task, writes_answers
+from trainables.prompts import text_tokens
+from trainables.tasks import Task, writes_answers
 
 CARD = """\
 {metadata}
@@ -87,7 +88,9 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         objective=run.objective,
         recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
         criteria=criteria_section(exported.assessment),
-        limits=limits_section(run, folder.name, experiment.data.image is not None, _text_tokens(experiment, task)),
+        limits=limits_section(
+            run, folder.name, experiment.data.image is not None, text_tokens(task, experiment.model.max_length)
+        ),
         data=data_section(run),
         rule=rule_section(rule, exported),
         settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
@@ -100,11 +103,6 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
 
 def _auto(task: Task) -> str:
     return "AutoPeftModelForCausalLM" if writes_answers(task) else "AutoPeftModelForSequenceClassification"
-
-
-def _text_tokens(experiment: Experiment, task: Task) -> int:
-    """How many tokens of a text count."""
-    return task.given_frame.text_tokens if isinstance(task, InstructedScores) else experiment.model.max_length
 
 
 def _weights(exported: Exported, adapter: str) -> str:

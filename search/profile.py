@@ -17,7 +17,9 @@ from trainables.examples import Examples
 from trainables.mitigation import Mitigation, mitigation
 from trainables.models import load_processor
 from trainables.prepare import LabelledSplits, load_splits
+from trainables.prompts import fitted, text_tokens
 from trainables.split import group_ids, stratified_sample
+from trainables.tasks import Task
 
 # Of very many texts a stratified sample is measured.
 MEASURED_TEXTS = 20_000
@@ -44,7 +46,7 @@ def profile_of(loaded: LoadedExperiment) -> Profile:
         rows={name: len(split) for name, split in splits.items()},
         classes=_classes(data, experiment.training),
         duplicates=_duplicates(splits),
-        lengths=tuple(_lengths(splits, loaded)) if texts else (),
+        lengths=tuple(_lengths(splits, loaded, data.task)) if texts else (),
         max_length=experiment.model.max_length,
         slices=_slices(splits),
         scores=_scores(data),
@@ -103,13 +105,15 @@ def _with(settings: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig.model_validate(settings)
 
 
-def _lengths(splits: Splits, loaded: LoadedExperiment) -> Iterator[Lengths]:
+def _lengths(splits: Splits, loaded: LoadedExperiment, task: Task) -> Iterator[Lengths]:
     experiment = loaded.experiment
     texts = [text for split in splits.values() for text in _some(split)]
     yield Lengths("words", _quantiles(np.array([len(text.split()) for text in texts])))
     tokenizer = load_processor(resolve_base(experiment.model.base, loaded.folder))
     tokens = tokenize(tokenizer, texts, UNCUT).lengths
-    yield Lengths("tokens", _quantiles(tokens), float((tokens > experiment.model.max_length).mean()))
+    longest = experiment.model.max_length
+    room = text_tokens(fitted(task, tokenizer, longest), longest)
+    yield Lengths("tokens", _quantiles(tokens), float((tokens > room).mean()))
 
 
 def _some(split: Examples) -> tuple[str, ...]:

@@ -42,6 +42,11 @@ def fitted(task: AnyTask, tokenizer: Any, max_length: int) -> AnyTask:
     return replace(task, frame=Frame(before, after, max_length - needed, answer))
 
 
+def text_tokens(task: Task, max_length: int) -> int:
+    """How many tokens of a text count; less than `max_length` where a prompt and an answer need some."""
+    return task.given_frame.text_tokens if isinstance(task, InstructedScores) else max_length
+
+
 def _rendered(prompt: str, tokenizer: Any) -> tuple[str, str]:
     """What stands before and after the text: as the chat template has it, else the prompt as it is."""
     if getattr(tokenizer, "chat_template", None):
