@@ -26,10 +26,17 @@ HEARTBEAT_SECONDS = 2.0
 STOP_SECONDS = 10.0
 # How long a worker group may take to start; a cluster that grows needs minutes to bring up a node.
 START_SECONDS = 1800.0
-# Ray Train takes a worker's report when it next polls; with its default of 2 s every epoch would wait for that.
-POLL_VARIABLE, POLL_SECONDS = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1"
-# Ray Train counts a wait for resources among the starts that failed, so one wait must be long.
-START_VARIABLE, START_TIMEOUT_SECONDS = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600"
+# Ray Train's settings, for which it knows environment variables only; what the user has set counts.
+SETTINGS = {
+    # It takes a worker's report when it next polls; with its default of 2 s every epoch would wait for that.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+    # It counts a wait for resources among the starts that failed, so one wait must be long.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
+    # A process per group, to warn of what costs a slot no more than its epoch in flight.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # Nobody looks at them; the ledger has ours.
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+}
 START_RETRIES = 2
 
 
@@ -73,8 +80,7 @@ class WorkerGroup:
     def __init__(self, plan: SlotPlan) -> None:
         from ray.train.torch import TorchTrainer
 
-        os.environ.setdefault(POLL_VARIABLE, POLL_SECONDS)
-        os.environ.setdefault(START_VARIABLE, START_TIMEOUT_SECONDS)
+        os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
         self._mailbox = Mailbox.remote()  # type: ignore[attr-defined]
         name = f"slot-{uuid.uuid4().hex[:8]}"
         resources = {"CPU": plan.cpus, **({"GPU": plan.gpus} if plan.gpus else {})}

@@ -13,6 +13,7 @@ class Reservations:
 
     A group's controller does so when it ends by itself. One that is killed cannot, and Ray keeps a placement group
     until its creator and the whole driver are gone, so that the CPUs and GPUs of a slot would be lost to its successor.
+    Ray Train has a cleaner of its own, which asks Ray's dashboard who lives; a search need not have one.
     To be made by the driver, whose life it shares; a slot that dies takes its mailbox along.
     """
 
