@@ -30,7 +30,7 @@ START_SECONDS = 1800.0
 SETTINGS = {
     # It takes a worker's report when it next polls: with its default of 2 s every epoch would wait for that, and at ten
     # times a second the polls alone take 2 % of two cores.
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.15",
     # It counts a wait for resources among the starts that failed, so one wait must be long.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
     # A process per group, to warn of what costs a slot no more than its epoch in flight.
