@@ -12,7 +12,7 @@ from search.auto_space import derive_space, space_lines, with_space
 from search.experiment import LoadedExperiment
 from trainables.bases import resolve_base
 from trainables.config import TrainingConfig
-from trainables.encode import tokenize
+from trainables.encode import UNCUT, tokenize
 from trainables.examples import Examples
 from trainables.mitigation import Mitigation, mitigation
 from trainables.models import load_processor
@@ -23,8 +23,6 @@ from trainables.tasks import Task
 
 # Of very many texts a stratified sample is measured.
 MEASURED_TEXTS = 20_000
-# Longer than any text: what is asked is how long texts are, not what is left of them.
-UNCUT = 10_000_000
 RATIOS, STRENGTHS = (0.2, 0.3, 1.0), (1.0, 0.5)
 SHOWN_PAIRS = 5
 

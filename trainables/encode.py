@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BATCH_TEXTS = 1000
 BATCH_IMAGES = 100
+# Longer than any text, where none is to be cut.
+UNCUT = 10_000_000
 PARALLELISM = "TOKENIZERS_PARALLELISM"
 _chosen_by_user = os.environ.get(PARALLELISM)
 

@@ -8,14 +8,13 @@ import numpy as np
 from analysis.errors import Fault, InputError
 from analysis.predictions import FloatArray
 from trainables.answers import PLACE_OF_TEXT
-from trainables.encode import EncodedSplit, TokenArrays, encode, encoded, tokenize
+from trainables.encode import UNCUT, EncodedSplit, TokenArrays, encode, encoded, tokenize
 from trainables.examples import Examples
 from trainables.tasks import InstructedScores, Task
 from trainables.tasks.instructed import Frame
 
 # Scores whose answers are written to see how long one gets; with more values on the scale, so many of them.
 MOST_VALUES = 2001
-UNCUT = 1_000_000
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 

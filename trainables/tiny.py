@@ -136,39 +136,31 @@ def _byt5() -> tuple[Any, ...]:
 def _qwen2() -> tuple[Any, ...]:
 
     words = _words()
-    config = Qwen2Config(
-        vocab_size=len(words),
-        hidden_size=HIDDEN,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS // 2,
-        intermediate_size=4 * HIDDEN,
-        max_position_embeddings=LONGEST,
-        pad_token_id=words.pad_token_id,
-        bos_token_id=words.cls_token_id,
-        eos_token_id=words.sep_token_id,
-    )
-    return Qwen2Model(config), words
+    ends = {"bos_token_id": words.cls_token_id, "eos_token_id": words.sep_token_id}
+    return Qwen2Model(_qwen2_config(len(words), LONGEST, pad_token_id=words.pad_token_id, **ends)), words
 
 
 def _writer() -> tuple[Any, ...]:
     """Qwen2 as it writes, over bytes: a vocabulary that gives any text back as it was."""
 
     vocabulary = {token: i for i, token in enumerate((PADDING, END, *bytes_to_unicode().values()))}
-    config = Qwen2Config(
-        vocab_size=len(vocabulary),
+    special = {"pad_token_id": vocabulary[PADDING], "bos_token_id": None, "eos_token_id": vocabulary[END]}
+    tokenizer = Qwen2Tokenizer(vocabulary, merges=[], unk_token=END, eos_token=END, pad_token=PADDING)
+    return Qwen2ForCausalLM(_qwen2_config(len(vocabulary), 4 * LONGEST, **special)), tokenizer
+
+
+def _qwen2_config(vocabulary: int, longest: int, **special: Any) -> Qwen2Config:
+    """special: ids of the special tokens."""
+    return Qwen2Config(
+        vocab_size=vocabulary,
         hidden_size=HIDDEN,
         num_hidden_layers=LAYERS,
         num_attention_heads=HEADS,
         num_key_value_heads=HEADS // 2,
         intermediate_size=4 * HIDDEN,
-        max_position_embeddings=4 * LONGEST,
-        pad_token_id=vocabulary[PADDING],
-        bos_token_id=None,
-        eos_token_id=vocabulary[END],
+        max_position_embeddings=longest,
+        **special,
     )
-    tokenizer = Qwen2Tokenizer(vocabulary, merges=[], unk_token=END, eos_token=END, pad_token=PADDING)
-    return Qwen2ForCausalLM(config), tokenizer
 
 
 def _vit() -> tuple[Any, ...]:
