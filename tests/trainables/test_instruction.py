@@ -1,4 +1,4 @@
-"""Scores by instruction: asked for, learnt, written and read, and what an answer that cannot be read costs."""
+"""Scores by instruction: asked for, learnt and written, and what an answer that cannot be read costs."""
 
 import json
 import re
@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from analysis.errors import InputError
 from analysis.metrics import evaluate
 from losses import IGNORED, FocalTokens
-from trainables.answers import completion, parse_answer
 from trainables.bases import resolve_base
 from trainables.batches import pad_left
 from trainables.config import TrialConfig
@@ -59,66 +58,6 @@ def truth_of(scores, texts=None):
 
 def answers_of(*texts):
     return np.array(texts, dtype=np.object_)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "7.2",
-        "null",
-        "[]",
-        "{}",
-        '[["maturity", 1], ["proof", 2]]',
-        '[{"maturity": 1, "proof": 2}]',
-        '{"maturity": 1}',
-        '{"maturity": 1, "proof": 2, "reach": 3}',
-        '{"maturity": 1, "proof": 2, "proof": 2}',
-        '{"maturity": 1, "maturity": 2}',
-        '{"Maturity": 1, "proof": 2}',
-        '{"maturity": "1", "proof": 2}',
-        '{"maturity": true, "proof": 2}',
-        '{"maturity": null, "proof": 2}',
-        '{"maturity": [1], "proof": 2}',
-        '{"maturity": {"proof": 1}, "proof": 2}',
-        '{"maturity": {}, "proof": 2}',
-        '{"maturity": NaN, "proof": 2}',
-        '{"maturity": Infinity, "proof": 2}',
-        '{"maturity": -Infinity, "proof": 2}',
-        '{"maturity": 1e999, "proof": 2}',
-        '{"maturity": 10.1, "proof": 2}',
-        '{"maturity": -0.1, "proof": 2}',
-        '{"maturity": 1, "proof": 2',
-        '{"maturity": 1, "proof": 2}}',
-        '{"maturity": 1, "proof": 2}{"maturity": 1, "proof": 2}',
-        '{"maturity": 1, "proof": 2}<|padding|>',
-        'The scores: {"maturity": 1, "proof": 2}',
-        '```json\n{"maturity": 1, "proof": 2}\n```',
-        '{"maturity": 1, "proof": 2,}',
-        "{'maturity': 1, 'proof': 2}",
-        '{"maturity": 01, "proof": 2}',
-        '{"maturity": 1, "proof": ' + "9" * 5000 + "}",
-        "[" * 100_000,
-    ],
-)
-def test_what_was_not_asked_for_cannot_be_read(text):
-    assert parse_answer(text, NAMES, (0, 10)) is None
-
-
-def test_order_and_blanks_do_not_matter():
-    assert parse_answer(' {"proof": 10,\n "maturity": 0.0}\n', NAMES, (0, 10)) == (0.0, 10.0)
-
-
-@given(
-    st.lists(st.floats(-5, 5), min_size=1, max_size=8),
-    st.integers(0, 4),
-    st.lists(st.text(min_size=1), min_size=8, max_size=8, unique=True),
-)
-def test_scores_come_back_from_their_completion_as_they_were_rounded(scores, decimals, names):
-    names = tuple(names[: len(scores)])
-    text = completion(scores, names, decimals)
-    assert parse_answer(text, names, (-5, 5)) == tuple(round(score, decimals) for score in scores)
 
 
 def test_predictions_are_what_the_answers_say():
