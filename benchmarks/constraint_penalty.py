@@ -4,19 +4,17 @@
     python benchmarks/constraint_penalty.py [--penalties 0 0.5] [--seeds 0 1 2]
 
 The settings of `experiments/goemotions.yaml`, each label decided by its own probability of one half, and implied labels
-not set afterwards, so that the violations are the model's. On the test split; two minutes per training on 2 idle cores.
+not set afterwards, so that the violations are the model's. On the test split.
 """
 
 import argparse
 import os
-import statistics
 import sys
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
 from one_training import test_metrics
-
-from analysis.table import Column, render_columns
+from seed_table import seed_table
 
 EXPERIMENT = "goemotions"
 SHOWN = ("constraint_violations", "macro_f1[primary]", "macro_f1[secondary]", "minority_recall")
@@ -36,14 +34,8 @@ def main() -> int:
             rows.setdefault(f"{penalty:g}", []).append(found)
             told = "  ".join(f"{key} {found[key]:.3f}" for key in SHOWN)
             print(f"penalty {penalty:g}, seed {seed}: {told}", file=sys.stderr, flush=True)
-    columns = [Column(("penalty",), tuple(rows), "<")]
-    columns += [Column((key,), tuple(_spread([one[key] for one in found]) for found in rows.values())) for key in SHOWN]
-    print("\n".join(render_columns(columns)))
+    print("\n".join(seed_table("penalty", rows, SHOWN)))
     return 0
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import io
 import json
 import os
 import shutil
-import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,9 +28,9 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
 from floors import floors
 from rich.console import Console
+from seed_table import seed_table, spread
 
 from analysis.errors import RarecallError
-from analysis.table import Column, render_columns
 from search.experiment import LoadedExperiment, load_experiment
 from search.export import ExportOptions, export_trial
 from search.launch import LaunchOptions, launch
@@ -88,15 +87,10 @@ def compare(
             minutes += [] if overrides else [taken]
             told = "  ".join(f"{key} {metrics[key]:.3f}" for key in shown)
             print(f"{name}, seed {seed}, {taken:.1f} min: {told}", file=sys.stderr, flush=True)
-    columns = [Column(("on the test split",), tuple(rows), "<")]
-    columns += [Column((key,), tuple(_spread([one[key] for one in found]) for found in rows.values())) for key in shown]
-    took = f"search of {plain.experiment.search.trials} trials: {_spread(minutes, 1)} min"
-    return "\n".join([*render_columns(columns), f"{took}; mean (lowest to highest) of seeds {list(seeds)}"])
-
-
-def _spread(values: Sequence[float], digits: int = 3) -> str:
-    mean = f"{statistics.fmean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    took = f"search of {plain.experiment.search.trials} trials: {spread(minutes, 1)} min"
+    return "\n".join(
+        [*seed_table("on the test split", rows, shown), f"{took}; mean (lowest to highest) of seeds {list(seeds)}"]
+    )
 
 
 def main() -> int:
