@@ -10,7 +10,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 RUN := runs/technology_filter
 EXPORTED := exported/technology_filter
-# The experiment itself takes half as long again.
+# The experiment itself takes more than half as long again.
 SHORTER := --set training.epochs=4 --set search.stop_early.grace_epochs=1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -28,8 +28,8 @@ STOP_SECONDS = 10.0
 START_SECONDS = 1800.0
 # Ray Train's settings, for which it knows environment variables only; what the user has set counts.
 SETTINGS = {
-    # It takes a worker's report when it next polls: with its default of 2 s every epoch would wait for that, and at ten
-    # times a second the polls alone take 2 % of two cores.
+    # It takes a worker's report when it next polls: with its default of 2 s every epoch would wait for that; polling
+    # ten times a second cost two slots 2 % of two cores (benchmarks/slot_utilisation.py).
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.15",
     # It counts a wait for resources among the starts that failed, so one wait must be long.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
