@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ def predict(options: PredictOptions, console: Console) -> None:
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     if output.rows:
         say(f"{options.output} holds {output.rows:,} of {found.rows:,} rows already; going on after them")
-    with _engine(options, experiment, task) as engine:
+    with _engine(options, experiment, task, say) as engine:
         output.begin()
         with ProgressLine(found.rows, output.rows, console) as line:
             try:
@@ -140,14 +140,16 @@ def _digest(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _engine(options: PredictOptions, experiment: Experiment, task: Task) -> Iterator[Engine]:
+def _engine(
+    options: PredictOptions, experiment: Experiment, task: Task, say: Callable[[str], None]
+) -> Iterator[Engine]:
     if options.ray:
         # Whoever predicts on one machine need not wait for Ray's import.
         from search.ray_prediction import ray_engine  # noqa: PLC0415
 
         labels = task.label_space
         with ray_engine(
-            options.folder, experiment, labels, options.batch_size, options.threads, options.address
+            options.folder, experiment, labels, options.batch_size, options.threads, options.address, say
         ) as engine:
             yield engine
         return

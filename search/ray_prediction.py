@@ -7,7 +7,7 @@ died again and gives it its chunk once more.
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -31,6 +31,9 @@ WAITING = 2
 # What one worker gets of a node without GPU; more threads on one short text mostly wait for each other.
 CPU_THREADS = 4
 RESTARTS = 2
+# After how long without any worker the user is told why, and after how long a cluster without room is given up; a model
+# of many GB needs minutes to load. Workers that start much later than the first one have found no room.
+HINT_SECONDS, START_SECONDS, LATER_SECONDS = 15.0, 600.0, 60.0
 
 Files = dict[str, bytes]
 
@@ -61,16 +64,22 @@ class RayEngine:
 
 @contextlib.contextmanager
 def ray_engine(
-    folder: Path, config: TrialConfig, labels: LabelSpace, batch_size: int, threads: int | None, address: str | None
+    folder: Path,
+    config: TrialConfig,
+    labels: LabelSpace,
+    batch_size: int,
+    threads: int | None,
+    address: str | None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[RayEngine]:
     """An engine on the cluster at `address`, or on a Ray of our own on this machine.
 
-    One worker for each GPU; without GPUs, one for each `threads` CPUs. The exported folder travels with them, so it
-    needs to be on this machine only.
+    One worker for each GPU; without GPUs, one for each `threads` CPUs; fewer where others use the cluster too, which
+    `say` hears. The exported folder travels with them, so it needs to be on this machine only.
 
     Raises:
-        InputError: no cluster answers, or it has no room for one worker.
-        RunError: the model does not load on a worker.
+        InputError: no cluster answers, or it is too small for one worker.
+        RunError: the model does not load on a worker, or the cluster has had no room for one in `START_SECONDS`.
     """
     with ray_session(address, data_bytes=_size(folder)):
         count, share = _layout(threads)
@@ -79,8 +88,12 @@ def ray_engine(
         workers = [
             worker_class.remote(str(folder.resolve()), [files], config, batch_size, threads) for _ in range(count)
         ]
-        _fetch([worker.ready.remote() for worker in workers])
-        yield RayEngine(workers, labels)
+        try:
+            yield RayEngine(_started(workers, share, say), labels)
+        finally:
+            # Whoever still holds one, a traceback for instance, must not keep its CPUs from others.
+            for worker in workers:
+                ray.kill(worker)
 
 
 class Worker:
@@ -102,6 +115,36 @@ class Worker:
     def predictions(self, examples: Examples) -> Predictions:
         """Encode and predict."""
         return self._predictor.predictions(self._predictor.encode(examples))
+
+
+def _started(workers: Sequence[Any], share: dict[str, Any], say: Callable[[str], None]) -> list[Any]:
+    """The workers that found room, their models loaded; the others are ended."""
+    answers = {worker.ready.remote(): worker for worker in workers}
+    ready, _ = ray.wait(list(answers), timeout=HINT_SECONDS)
+    if not ready:
+        say(f"waiting for a worker to start: {_room(share)}")
+        ready, _ = ray.wait(list(answers), timeout=START_SECONDS)
+    if not ready:
+        waited = HINT_SECONDS + START_SECONDS
+        raise RunError(f"no worker started in {waited:g} s: {_room(share)} (try again when less runs there)")
+    ready, late = ray.wait(list(answers), num_returns=len(answers), timeout=LATER_SECONDS)
+    _fetch(ready)
+    if late:
+        say(f"going on with {len(ready)} of {len(workers)} workers: {_room(share)}")
+    for answer in late:
+        ray.kill(answers[answer])
+    return [answers[answer] for answer in ready]
+
+
+def _room(share: dict[str, Any]) -> str:
+    """What a worker needs beside what the cluster has."""
+    there, free = ray.cluster_resources(), ray.available_resources()
+    kinds = {"num_gpus": "GPU", "num_cpus": "CPU"}
+    told = [
+        f"{amount:g} {kinds[key]} ({free.get(kinds[key], 0):g} of {there.get(kinds[key], 0):g} free)"
+        for key, amount in share.items()
+    ]
+    return f"each needs {' and '.join(told)}"
 
 
 def _received(rows: Rows, result: Any, tell: Tell) -> tuple[Rows, Predictions | None]:

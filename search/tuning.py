@@ -3,7 +3,6 @@
 import errno
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import ray
@@ -19,7 +18,7 @@ from search.scheduler import EpochHalving
 from trainables.mitigation import mitigation
 from trainables.prepare import PreparedData
 from trainables.session import TrainingSession, trial_and_data
-from trainables.slot import Reservations, Slot, SlotPlan
+from trainables.slot import Slot, SlotPlan, reservations_returned
 
 Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
@@ -66,9 +65,8 @@ def run_trials(
         RunError: the search cannot go on: nothing can be written, or no slot starts.
     """
     options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
-    reservations = Reservations.remote()  # type: ignore[attr-defined]  # ray.remote is typed as the class itself
     tuner = tune.Tuner(
-        tune.with_parameters(Slot, plan=replace(plan, reservations=reservations)),
+        tune.with_parameters(Slot, plan=plan),
         tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
         run_config=tune.RunConfig(
             name=f"session-{int(time.time())}",
@@ -81,7 +79,8 @@ def run_trials(
         ),
     )
     try:
-        tuner.fit()
+        with reservations_returned():
+            tuner.fit()
     except Exception as failure:
         if own := _own_error(failure, folder):
             raise own from None

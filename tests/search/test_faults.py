@@ -18,6 +18,7 @@ import yaml
 from analysis.errors import RunError
 from analysis.ledger import Ledger, read_ledger
 from search.cli import main
+from tests.conftest import RAY_CPUS
 from tests.faulty_search import HEADER, OPENING, FaultySearch, hangs, killed, names_of, small_files, stopped
 
 LOST = "the worker group ended: rank 0: The actor died unexpectedly before finishing this task."
@@ -104,6 +105,14 @@ def test_a_trial_that_keeps_killing_its_worker_fails_with_the_reason(under_press
     assert search.told.count(f"t0004: {LOST}") == 2
     # The start of a slot is not the trial's fault, but counts among its tries.
     assert sorted(search.states()) == ["COMPLETE"] * 5 + ["FAIL"]
+
+
+@pytest.mark.timeout(900)
+def test_what_dead_slots_had_reserved_is_free_again(under_pressure):
+    deadline = time.monotonic() + 30
+    while ray.available_resources().get("CPU", 0) < RAY_CPUS:
+        assert time.monotonic() < deadline, ray.util.placement_group_table()
+        time.sleep(0.2)
 
 
 @pytest.mark.slow

@@ -3,18 +3,24 @@
 import json
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+import ray
 from click.testing import CliRunner
+from ray.util.placement_group import placement_group, remove_placement_group
 from rich.console import Console
 
+from analysis.errors import RunError
 from search import predict as module
+from search import ray_prediction
 from search.cli import rarecall
 from search.predict import PredictOptions, predict, read_experiment
 from search.ray_prediction import ray_engine
+from tests.conftest import RAY_CPUS
 from tests.exported_folder import export_folder, texts
 from trainables.predict import load_task
 from trainables.unlabelled import Source, chunks, unlabelled
@@ -86,6 +92,53 @@ def test_what_no_cluster_can_do_is_said_before(folder: Path, source: Path, tmp_p
     result = CliRunner().invoke(rarecall, arguments)
     assert result.exit_code == 2
     assert "add --ray" in result.output
+
+
+@pytest.fixture
+def occupied(local_ray: str) -> Iterator[Callable[[int], None]]:
+    """Reserves CPUs of the cluster, as somebody else's work does."""
+    groups = []
+
+    def occupy(cpus: int) -> None:
+        groups.append(placement_group([{"CPU": cpus}]))
+        ray.get(groups[-1].ready())
+
+    yield occupy
+    for group in groups:
+        remove_placement_group(group)
+
+
+def test_workers_that_find_no_room_are_done_without(
+    folder: Path, source: Path, occupied: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_prediction, "LATER_SECONDS", 2.0)
+    occupied(RAY_CPUS - 1)
+    experiment, told = read_experiment(folder), list[str]()
+    task = load_task(folder, experiment.task)
+    with ray_engine(folder, experiment, task.label_space, 4, 1, None, told.append) as engine:
+        parts = chunks(unlabelled(Source(source, experiment.data.text, None, ())), 6)
+        assert sum(len(rows) for rows, _ in engine.predicted(parts, lambda count: None)) == ROWS
+    assert told[-1] == f"going on with 1 of {RAY_CPUS} workers: each needs 1 CPU (0 of {RAY_CPUS} free)"
+
+
+def test_a_cluster_without_room_is_given_up_and_said(
+    folder: Path,
+    source: Path,
+    tmp_path: Path,
+    occupied: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(ray_prediction, "HINT_SECONDS", 1.0)
+    monkeypatch.setattr(ray_prediction, "START_SECONDS", 2.0)
+    occupied(RAY_CPUS)
+    room = f"each needs 1 CPU (0 of {RAY_CPUS} free)"
+    options = PredictOptions(folder, source, tmp_path / "out.jsonl", ray=True, threads=1)
+    with pytest.raises(RunError) as caught:
+        predict(options, Console(width=200))
+    assert str(caught.value) == f"no worker started in 3 s: {room} (try again when less runs there)"
+    assert f"waiting for a worker to start: {room}" in capsys.readouterr().out
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -6,15 +6,15 @@ worker group costs seconds, taking the next trial nothing.
 """
 
 from trainables.slot.plan import CheckpointUnwrittenError, SlotDiedError, SlotPlan, SlotStartError
-from trainables.slot.reservations import Reservations
+from trainables.slot.reservations import reservations_returned
 from trainables.slot.trainable import Slot, epoch_limit
 
 __all__ = [
     "CheckpointUnwrittenError",
-    "Reservations",
     "Slot",
     "SlotDiedError",
     "SlotPlan",
     "SlotStartError",
     "epoch_limit",
+    "reservations_returned",
 ]

@@ -70,10 +70,6 @@ class Mailbox:
     async def take(self) -> dict[str, Any]:
         return await self._replies.get()
 
-    async def until_the_end(self) -> None:
-        """Never returns; whoever waits for it hears of the mailbox's end."""
-        await asyncio.Event().wait()
-
 
 class WorkerGroup:
     """One `TorchTrainer` run in a thread, and the mailbox through which it is spoken to."""

@@ -16,8 +16,7 @@ class SlotPlan:
     checkpoints go below it.
     workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
     epoch_timeout: seconds after which a slot that does not answer is given up; `auto`: 20 times its longest epoch so
-    far, at least 10 minutes; None: never. reservations: the driver's actor of that name; without it, what a slot that
-    is killed had reserved is lost until the driver ends.
+    far, at least 10 minutes; None: never.
     """
 
     work: Any
@@ -29,7 +28,6 @@ class SlotPlan:
     criteria: tuple[str, ...] = ()
     objective: str = "minority_recall"
     epoch_timeout: float | Literal["auto"] | None = "auto"
-    reservations: Any = None
 
 
 class SlotDiedError(RuntimeError):

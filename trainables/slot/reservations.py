@@ -1,24 +1,84 @@
-"""The resources that worker groups hold, given back when their slot is gone."""
+"""What killed worker groups had reserved, given back while the search goes on."""
 
 import contextlib
-from typing import Any
+import threading
+import time
+from collections.abc import Iterator
 
 import ray
+from ray._private.state import state as cluster_state
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]  # generated
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 
+SWEEP_SECONDS = 2.0
+# How long the last slots may take to end after their search has.
+END_SECONDS = 15.0
 
-@ray.remote(num_cpus=0)
-class Reservations:
-    """Gives back what the worker group of a slot holds as soon as the slot's mailbox is gone.
 
-    A group's controller does so when it ends by itself. One that is killed cannot, and Ray keeps a placement group
-    until its creator and the whole driver are gone, so that the CPUs and GPUs of a slot would be lost to its successor.
-    Ray Train has a cleaner of its own, which asks Ray's dashboard who lives; a search need not have one.
-    To be made by the driver, whose life it shares; a slot that dies takes its mailbox along.
+@contextlib.contextmanager
+def reservations_returned() -> Iterator[None]:
+    """While this lasts, and until its slots have ended, what dead actors of this driver had reserved is given back.
+
+    A worker group's controller removes its placement group when it ends by itself. One that is killed, with its slot or
+    while it starts, cannot, and Ray keeps a placement group until its creator and the whole driver are gone: the slot's
+    CPUs and GPUs would be lost to its successor. Ray Train's own cleaner asks the dashboard, which a search does
+    without, and never hears of a group that was killed while it started. Ray's client (`ray://`) cannot ask a cluster
+    for its groups; there nothing is done.
     """
+    if ray.util.client.ray.is_connected():
+        yield
+        return
+    before, ended = {group.placement_group_id for group in _ours()}, threading.Event()
+    sweeper = threading.Thread(target=_sweep_until, args=(ended,), daemon=True, name="reservations")
+    sweeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        sweeper.join()
+        with contextlib.suppress(Exception):  # a cluster that is gone, which the search itself tells
+            _sweep_last(before)
 
-    async def watch(self, group: PlacementGroup, mailbox: Any) -> None:
-        """Remove `group` when `mailbox` ends; harmless where the group is gone by then."""
-        with contextlib.suppress(ray.exceptions.RayActorError):
-            await mailbox.until_the_end.remote()
-        remove_placement_group(group)
+
+def give_back() -> list[PlacementGroupTableData]:
+    """Remove the placement groups of this driver whose creating actor is dead; returns those that are left."""
+    left = []
+    for group in _ours():
+        # Those that the driver itself created have no actor, which Ray counts as a dead one.
+        if group.creator_actor_dead and not ray.ActorID(group.creator_actor_id).is_nil():
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(group.placement_group_id)))
+        else:
+            left.append(group)
+    return left
+
+
+def _sweep_until(ended: threading.Event) -> None:
+    with contextlib.suppress(Exception):  # as above
+        while not ended.wait(SWEEP_SECONDS):
+            give_back()
+
+
+def _sweep_last(before: set[bytes]) -> None:
+    """Until none is left of those that came after `before`."""
+    deadline = time.monotonic() + END_SECONDS
+    while any(group.placement_group_id not in before for group in give_back()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _ours() -> list[PlacementGroupTableData]:
+    """This driver's placement groups that hold something, or wait for it.
+
+    Ray's public table (`ray.util.placement_group_table`) leaves out who created them.
+    """
+    job = ray.get_runtime_context().get_job_id()
+    found = [
+        PlacementGroupTableData.FromString(data)
+        for data in cluster_state._connect_and_get_accessor().get_placement_group_table()
+    ]
+    return [
+        group
+        for group in found
+        if ray.JobID(group.creator_job_id).hex() == job
+        and not group.is_detached
+        and group.state != PlacementGroupTableData.REMOVED
+    ]

@@ -35,8 +35,6 @@ def serve_trials(config: dict[str, Any]) -> None:
 
     context = ray.train.get_context()
     plan: SlotPlan = config["plan"]
-    if context.get_world_rank() == 0 and plan.reservations is not None:
-        plan.reservations.watch.remote(ray.util.get_current_placement_group(), config["mailbox"])
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
     if worker.device.type == "cpu":
         torch.set_num_threads(max(1, int(plan.cpus)))
