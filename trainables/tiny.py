@@ -67,6 +67,8 @@ def _build(name: str, folder: Path) -> None:
         torch.manual_seed(SEED)
         part = Path(scratch, name)
         for piece in BUILDERS[name]():
+            # transformers leaves the writing to rank 0 of a worker group, which may be on another machine.
+            piece.should_save_on_this_rank = lambda is_main_process: True
             piece.save_pretrained(part)
         try:
             part.rename(folder)
