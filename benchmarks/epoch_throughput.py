@@ -6,7 +6,8 @@ All three train the same model, the base with LoRA on its attention projections,
 tokens and tokenized beforehand. After a few steps that do not count, they take turns, in another order each time:
 
 - trainer: `Trainer` with its defaults (random order, padding to the longest row of a batch, its own precision and
-  fused AdamW), from the callback at the start of its epoch to the one at its end, so without its preparations;
+  fused AdamW) and the model as transformers has it, from the callback at the start of its epoch to the one at its end,
+  so without its preparations;
 - ours: an epoch of `train` as a trial runs it, and in the seconds it reports, with the validation of two rows in them;
 - bare: forward, backward, clipping and AdamW over our batches, padded and on the device before the clock starts.
 
@@ -147,6 +148,8 @@ class _EpochWatch(TrainerCallback):
 def hugging_face(setting: Setting) -> Iterator[Epoch]:
     """`Trainer` with its defaults, but for the batch size and what it would write to disk and screen."""
     watch, model = _EpochWatch(setting), setting.model()
+    for module in model.modules():
+        module._forward_pre_hooks.clear()  # the last layer whole, as transformers has it
     model.register_forward_pre_hook(watch.count, with_kwargs=True)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(

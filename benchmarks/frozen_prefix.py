@@ -44,7 +44,7 @@ from trainables.models import load_classifier
 
 KEPT = 2
 GOAL = 5.0
-EXPERIMENTS = ("davidson_tiers", "davidson_hate")
+EXPERIMENTS = ("davidson_tiers", "clinc_out_of_scope")
 
 
 def with_states(setting: Setting) -> tuple[Setting, float]:

@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from analysis.errors import Fault, InputError
 from trainables.bases import BaseModel
+from trainables.first_token import compute_first_token_only
 from trainables.quantization import Quantization, loading
 from trainables.tasks import Task, writes_answers
 
@@ -71,7 +72,9 @@ def load_classifier(
         # What the checkpoint lacks, such as a pooler, is the same in every process.
         torch.manual_seed(0)
         smaller = loading(quantization, [f"(.*\\.)?{name}" for name in (*NEW_HEADS, *BEFORE_HEAD)])
-        return auto.from_pretrained(base.source, config=config, dtype=torch.float32, **smaller)
+        model = auto.from_pretrained(base.source, config=config, dtype=torch.float32, **smaller)
+    compute_first_token_only(model)
+    return model
 
 
 def load_writer(base: BaseModel, quantization: Quantization = "none") -> Any:

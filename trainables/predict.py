@@ -23,6 +23,7 @@ from trainables.config import ModelConfig, TrialConfig
 from trainables.encode import EncodedSplit
 from trainables.examples import Examples
 from trainables.export import BASE_FOLDER, DECISION_RULE_FILE
+from trainables.first_token import compute_first_token_only
 from trainables.forward import Forward, Predicts, in_order
 from trainables.keywords import marked
 from trainables.models import quiet_transformers
@@ -126,6 +127,7 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
     if isinstance(task, InstructedScores):
         forward = Writer(model, processor, task.given_frame.answer_tokens, Worker(device=device), dtype)
     else:
+        compute_first_token_only(model)
         # The merged model has no frozen part to be skipped, whatever the experiment says.
         forward = Forward(model, ModelConfig(), pad_id, Worker(device=device), dtype)
     return Predictor(task, processor, forward, config.model.max_length, batch_size, device.type == "cpu")

@@ -120,8 +120,8 @@ def test_easy_rows_are_learnt(data, noisy_pool):
     results = run(trial_config({"epochs": 4}), data, noisy_pool)
     losses = [result.train_loss for result in results]
     assert [result.epoch for result in results] == [1, 2, 3, 4]
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0] / 2
+    # Near zero, dropout moves it up and down.
+    assert max(losses[1:]) < losses[0] / 2
     last = results[-1]
     assert last.metrics["accuracy"] > 14 / 20  # the share of the largest class
     assert np.sum(last.confusion, axis=1).tolist() == [14, 4, 2]
