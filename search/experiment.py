@@ -103,6 +103,15 @@ class Experiment(TrialConfig):
         rest = {key: entry for key, entry in space.items() if key != "auto"}
         return {**values, "space": rest, "auto_space": space["auto"]}
 
+    @model_validator(mode="after")
+    def _sharding_has_workers(self) -> "Experiment":
+        if self.training.sharding != "none" and self.resources.workers == 1:
+            raise ValueError(
+                f"training.sharding: {self.training.sharding} needs resources.workers of at least 2 to spread weights "
+                "over, got 1"
+            )
+        return self
+
     def full_space(self) -> dict[str, SpaceEntry]:
         """The defaults with the experiment's own entries over them; a null entry removes one.
 

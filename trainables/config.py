@@ -196,6 +196,9 @@ class TrainingConfig(Section):
     gradient_checkpointing: bool = Field(
         False, description="computes activations again in the backward pass instead of keeping them: less memory"
     )
+    sharding: Literal["none", "frozen"] = Field(
+        "none", description="frozen: a layer's frozen weights are spread over the workers of a trial (FSDP)"
+    )
     early_stopping: int | None = Field(None, ge=1, description="epochs without a better one")
     seed: int = Field(0, ge=0)
     oversampling: OversamplingConfig = OversamplingConfig()
@@ -217,6 +220,22 @@ class TrialConfig(Section):
     @model_validator(mode="after")
     def _loss_fits_task(self) -> "TrialConfig":
         check_loss(self.loss_target, self.training.loss.model_dump())
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_weights_can_be_spread(self) -> "TrialConfig":
+        if self.training.sharding == "none":
+            return self
+        missing = {
+            "model.adapter: lora, since with none no weight is frozen": self.model.adapter == "none",
+            "model.quantization: none": self.model.quantization != "none",
+            "no task.instruction, since workers that write do so for different times": getattr(
+                self.task, "instruction", None
+            )
+            is not None,
+        }
+        if needed := [what for what, wrong in missing.items() if wrong]:
+            raise ValueError(f"training.sharding: {self.training.sharding} needs {'; and '.join(needed)}")
         return self
 
     @model_validator(mode="after")

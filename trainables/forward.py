@@ -14,6 +14,7 @@ from trainables.config import ModelConfig
 from trainables.encode import EncodedSplit
 from trainables.frozen_prefix import FrozenPrefix, kept_layers
 from trainables.optimisation import autocast
+from trainables.sharding import is_sharded
 from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
 
@@ -30,6 +31,7 @@ class Forward:
         kept = kept_layers(config.adapter, config.lora.layers)
         self._prefix = FrozenPrefix(model, kept) if kept is not None else None
         self._stem: Any = None
+        self.sharded = is_sharded(model)
         self._flip_dimensions: tuple[int, ...] = ()
 
     @contextlib.contextmanager
@@ -87,7 +89,10 @@ def flipped(pixels: Tensor, dimensions: tuple[int, ...]) -> Tensor:
 
 
 class Predicts(Protocol):
-    """A model of either kind as far as predictions go."""
+    """A model of either kind as far as predictions go. sharded: its workers must run it equally often."""
+
+    @property
+    def sharded(self) -> bool: ...
 
     def predicting(self, split: EncodedSplit, /) -> contextlib.AbstractContextManager[None]:
         """Evaluation mode without gradients, for rows of `split`."""
@@ -102,9 +107,12 @@ def predict_outputs(forward: Predicts, split: EncodedSplit, batch_size: int, wor
     mine: list[tuple[IntArray, Any]] = []
     with forward.predicting(split):
         for begin in range(0, len(order), batch_size):
-            rows = share(order[begin : begin + batch_size], worker.rank, worker.size)
+            batch = order[begin : begin + batch_size]
+            rows = share(batch, worker.rank, worker.size)
             if len(rows):
                 mine.append((rows, forward.outputs(split, rows)))
+            elif forward.sharded:
+                forward.outputs(split, batch[:1])  # for the part of the weights that the others lack
     parts = [part for of_worker in worker.gather(mine) for part in of_worker]
     return in_order(parts, len(order))
 

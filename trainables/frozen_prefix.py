@@ -38,7 +38,7 @@ class FrozenPrefix:
         base = model.get_base_model() if isinstance(model, PeftModel) else model
         self._model: Any = base
         self._stem_owner, self._stem_name = _embeddings(base)
-        self._stack_owner, self._stack_name = _stack(base)
+        self._stack_owner, self._stack_name = layer_stack(base)
         self._kept = kept
 
     def freeze_dropout(self) -> None:
@@ -133,7 +133,12 @@ def _embeddings(model: Any) -> tuple[nn.Module, str]:
     raise ValueError(f"{type(model).__name__} has no embeddings where the frozen part could be cut off")
 
 
-def _stack(model: Any) -> tuple[nn.Module, str]:
+def layer_stack(model: Any) -> tuple[nn.Module, str]:
+    """The module that holds a model's stack of layers, and the stack's name there.
+
+    Raises:
+        ValueError: it is not where this module knows to look for it.
+    """
     backbone = model.base_model
     owners = [owner for owner in (getattr(backbone, "encoder", None), backbone) if owner is not None]
     for owner in owners:
@@ -143,4 +148,4 @@ def _stack(model: Any) -> tuple[nn.Module, str]:
         for name in ("layer", "layers"):
             if isinstance(getattr(owner, name, None), nn.ModuleList):
                 return owner, name
-    raise ValueError(f"{type(model).__name__} has no stack of layers that could be cut in two")
+    raise ValueError(f"{type(model).__name__} has no stack of layers where this project looks for one")

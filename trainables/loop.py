@@ -24,6 +24,7 @@ from trainables.models import ClassifierPool, checkpoint_activations
 from trainables.optimisation import adamw, resolve_precision, schedule, trainable
 from trainables.prepare import PreparedData
 from trainables.quantization import compute_in
+from trainables.sharding import is_sharded, shard_frozen
 from trainables.worker import Worker
 
 
@@ -84,7 +85,12 @@ class Trial:
         pairs = (self.labels.index(self.labels.implications), self.labels.index(self.labels.exclusions))
         loss = losses.build(training.loss.name, data.task.target, training.loss.parameters, amounts.facts(*pairs))
 
-        self.model = build_model(config.model, pool, training.seed).to(worker.device)
+        self.model = build_model(config.model, pool, training.seed)
+        if training.sharding == "frozen" and worker.size > 1:
+            # Before the model goes to its device, which need not hold it whole.
+            shard_frozen(self.model, worker)
+        self.sharded = is_sharded(self.model)
+        self.model.to(worker.device)
         compute_in(self.model, self.dtype)
         if training.gradient_checkpointing:
             checkpoint_activations(self.model)
@@ -143,6 +149,9 @@ class Trial:
                 weighted = self._weighted_loss(number, rows)
                 self.scaler.scale(weighted / step_weight).backward()
                 summed += weighted.detach()
+            elif self.sharded:
+                # The others need this worker's part of the weights, in both directions.
+                (0.0 * self._weighted_loss(number, batch[:1])).backward()
         self.worker.sum_gradients(self.parameters)
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)

@@ -23,6 +23,8 @@ from trainables.worker import Worker
 class Writer:
     """One model as the loop runs it, as `Forward` for models that give numbers. answer_tokens: the most it writes."""
 
+    sharded = False  # workers write for different times, so weights are never spread
+
     def __init__(self, model: Any, tokenizer: Any, answer_tokens: int, worker: Worker, dtype: torch.dtype) -> None:
         self.model, self._tokenizer, self._worker, self._dtype = model, tokenizer, worker, dtype
         self._base = model.get_base_model() if hasattr(model, "get_base_model") else model

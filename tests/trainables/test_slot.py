@@ -128,9 +128,12 @@ def test_two_workers_share_a_slot_and_end_together(local_ray, tmp_path):
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("folds", [None, 3])
-def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, folds):
-    """Shares of every batch, summed gradients, gathered predictions; 27 rows, so that shares differ in size."""
+@pytest.mark.parametrize(("folds", "batch_size", "sharding"), [(None, 8, "none"), (3, 8, "none"), (None, 13, "frozen")])
+def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, folds, batch_size, sharding):
+    """Shares of every batch, summed gradients, gathered predictions; 27 rows, so that shares differ in size.
+
+    In batches of 13, the last row has one worker for itself, while the other must bring its part of spread weights.
+    """
     with (tmp_path / "rows.jsonl").open("w") as file:
         for i in range(36):
             name = "rare" if i % 4 == 0 else "common"
@@ -140,7 +143,13 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, fol
             "data": {"path": "rows.jsonl", "label": "label", "folds": folds, "split": {"validation": 0.25, "test": 0}},
             "task": {"kind": "multiclass"},
             "model": {"max_length": 16, "lora": {"rank": 4, "dropout": 0.0, "layers": "last 1"}},
-            "training": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "class_weights": {"strength": 1.0}},
+            "training": {
+                "epochs": 2,
+                "batch_size": batch_size,
+                "learning_rate": 3e-3,
+                "class_weights": {"strength": 1.0},
+                "sharding": sharding,
+            },
         }
     )
     data = prepare(config, load_tokenizer(still_minilm), base=tmp_path).for_trials()
