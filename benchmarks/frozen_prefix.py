@@ -9,7 +9,7 @@ and Hugging Face `Trainer` with the same adapter. The states are computed once b
 cost: minority recall on the test split with LoRA on the last two layers and on all six, for two real sets, all other
 settings the same. Takes an hour on 2 cores.
 
-That losses and gradients are the same with and without is tested for BERT, RoBERTa, DeBERTa-v2, Qwen2 and Llama in
+That losses and gradients are the same with and without is tested for BERT, RoBERTa, DeBERTa-v2, Qwen2, Llama and ViT in
 `tests/trainables/test_frozen_prefix.py`.
 """
 

@@ -11,14 +11,14 @@ import torch
 from rich.console import Console
 
 from search.experiment import Experiment
-from search.frozen import DECIDES_PREFIX, GIGABYTE, with_frozen_states
+from search.frozen import GIGABYTE, keeps_states, obstacle, with_frozen_states
 from search.overrides import with_values
 from trainables.bases import BaseModel
 from trainables.config import TrialConfig
 from trainables.encode import EncodedSplit
 from trainables.examples import Examples
 from trainables.forward import predict_outputs
-from trainables.frozen_prefix import kept_layers, state_bytes
+from trainables.frozen_prefix import entry_width, state_bytes
 from trainables.learning import PREDICTION_BATCH_FACTOR, open_forward
 from trainables.loop import build_model, train
 from trainables.models import ClassifierPool, load_processor, open_pool
@@ -63,17 +63,16 @@ class CostSample:
         """Bytes of the encoded training and validation split, and of their frozen states where trials keep them."""
         model = self._experiment.model
         encoded = states = 0.0
-        hidden = _hidden_size(self._base) if self._keeps_states() else 0
+        width = _entry_width(self._base) if self._keeps_states() else 0
         for split, whole in ((self._train, self._data.train), (self._validation, self._data.validation)):
             encoded += split.nbytes * len(whole) / len(split)
-            states += state_bytes(split, hidden) * len(whole) / len(split)
+            states += state_bytes(split, width, model.frozen_cache_precision) * len(whole) / len(split)
         return round(encoded), round(states) if states <= model.frozen_cache_gb * GIGABYTE else 0
 
     def _keeps_states(self) -> bool:
         """Whether the search computes the frozen layers once, if there is room."""
-        model = self._experiment.model
-        frozen = kept_layers(model.adapter, model.lora.layers) is not None and self._train.images is None
-        return frozen and not writes_answers(self._task) and DECIDES_PREFIX not in self._experiment.full_space()
+        images, writes = self._train.images is not None, writes_answers(self._task)
+        return keeps_states(self._experiment) and not obstacle(self._experiment, images=images, writes=writes)
 
     def measured(self, states: int) -> Measured:
         """Seconds per row of training and validation, of computing the frozen states, and a checkpoint's bytes."""
@@ -170,7 +169,7 @@ def _validating(config: TrialConfig, data: PreparedData, pool: ClassifierPool, w
     return min(seconds) / len(data.validation)
 
 
-def _hidden_size(base: BaseModel) -> int:
+def _entry_width(base: BaseModel) -> int:
     from transformers import AutoConfig  # noqa: PLC0415  # only where frozen states are kept
 
-    return int(AutoConfig.from_pretrained(base.source).hidden_size)
+    return entry_width(AutoConfig.from_pretrained(base.source))

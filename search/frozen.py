@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import psutil
 from rich.console import Console
 
 from search.experiment import Experiment
 from trainables.bases import BaseModel
-from trainables.frozen_prefix import FrozenPrefix, kept_layers, state_bytes
+from trainables.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from trainables.models import load_classifier
 from trainables.prepare import PreparedData
 from trainables.tasks import writes_answers
@@ -14,13 +15,29 @@ from trainables.tasks import writes_answers
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
 DECIDES_PREFIX = "model.lora.layers"
+FLIPS = "training.augmentation.flip"
+
+
+def keeps_states(experiment: Experiment) -> bool:
+    """Whether all trials share a frozen part, whose outputs are to be kept."""
+    model = experiment.model
+    frozen = kept_layers(model.adapter, model.lora.layers) is not None and model.frozen_cache_gb > 0
+    return frozen and DECIDES_PREFIX not in experiment.full_space()
+
+
+def obstacle(experiment: Experiment, *, images: bool, writes: bool) -> str:
+    """Why the outputs would not be the same in each epoch, or are not enough; empty where nothing is in the way."""
+    if writes:
+        return "a model that writes needs them for each token"
+    flips = experiment.training.augmentation.flip != "none" or FLIPS in experiment.full_space()
+    return "images that are flipped differ from epoch to epoch" if images and flips else ""
 
 
 def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseModel, console: Console) -> PreparedData:
     """The data with the hidden states that trials start from, or as they are, with a line that says why."""
     model_config = experiment.model
-    kept = kept_layers(model_config.adapter, model_config.lora.layers)
-    if kept is None or model_config.frozen_cache_gb == 0 or DECIDES_PREFIX in experiment.full_space():
+    kept, precision = kept_layers(model_config.adapter, model_config.lora.layers), model_config.frozen_cache_precision
+    if kept is None or not keeps_states(experiment):
         return data
 
     def plainly(why: str) -> PreparedData:
@@ -29,20 +46,22 @@ def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseMod
         )
         return data
 
-    if data.train.images is not None:
-        return plainly("for images that is not built yet")
-    if writes_answers(data.task):
-        return plainly("a model that writes needs them for each token")
+    if why := obstacle(experiment, images=data.train.images is not None, writes=writes_answers(data.task)):
+        return plainly(why)
     model = load_classifier(base, data.task.output_names, data.pad_id)
-    size = sum(state_bytes(split, model.config.hidden_size) for split in (data.train, data.validation)) / GIGABYTE
+    width = entry_width(model.config)
+    size = sum(state_bytes(split, width, precision) for split in (data.train, data.validation)) / GIGABYTE
     if size > model_config.frozen_cache_gb:
         return plainly(
             f"their outputs take {size:.1f} GB, model.frozen_cache_gb allows {model_config.frozen_cache_gb:g}"
         )
+    # For a moment they are there twice, here and in Ray's store.
+    if 2 * size > (free := psutil.virtual_memory().available / GIGABYTE):
+        return plainly(f"their outputs take {size:.1f} GB, twice that for a moment, and {free:.1f} GB are free")
     try:
         prefix = FrozenPrefix(model, kept)
     except ValueError as reason:
         return plainly(str(reason))
     with console.status(f"computing the frozen layers once ({size:.2f} GB)"):
-        train = prefix.with_states(data.train, data.pad_id)
-        return replace(data, train=train, validation=prefix.with_states(data.validation, data.pad_id))
+        train = prefix.with_states(data.train, data.pad_id, precision)
+        return replace(data, train=train, validation=prefix.with_states(data.validation, data.pad_id, precision))

@@ -82,13 +82,17 @@ def share(batch: IntArray, rank: int, world_size: int) -> IntArray:
     return np.ascontiguousarray(batch[rank::world_size])
 
 
-def pad_states(offsets: IntArray, states: NDArray[np.float32], index: IntArray) -> Tensor:
-    """Hidden states [total, hidden] of the rows `index` [b] as float32 [b, longest, hidden], zeros on padding."""
+def pad_states(offsets: IntArray, states: NDArray[np.float32] | NDArray[np.uint16], index: IntArray) -> Tensor:
+    """Hidden states [total, hidden] of the rows `index` [b] as float32 [b, longest, hidden], zeros on padding.
+
+    states: of type uint16 they hold the bits of bfloat16.
+    """
     starts = offsets[index]
     lengths = offsets[index + 1] - starts
     padded = torch.zeros(len(index), int(lengths.max(initial=0)), states.shape[1])
     for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
-        padded[row, :length] = torch.from_numpy(states[start : start + length].copy())
+        values = torch.from_numpy(states[start : start + length].copy())
+        padded[row, :length] = values.view(torch.bfloat16) if values.dtype == torch.uint16 else values
     return padded
 
 

@@ -104,6 +104,7 @@ class ModelConfig(Section):
     frozen_cache_gb: float = Field(
         2.0, ge=0, description="memory for the frozen layers' outputs when `lora.layers` leaves some frozen; 0: none"
     )
+    frozen_cache_precision: Literal["fp32", "bf16"] = Field("fp32", description="in which they are kept")
 
     @model_validator(mode="after")
     def _quantized_weights_stay_frozen(self) -> "ModelConfig":

@@ -26,6 +26,9 @@ PARALLELISM = "TOKENIZERS_PARALLELISM"
 _chosen_by_user = os.environ.get(PARALLELISM)
 
 
+States = NDArray[np.float32] | NDArray[np.uint16]
+
+
 class _Ragged:
     """Rows of different length in one array: row i is ids[offsets[i] : offsets[i + 1]]."""
 
@@ -54,10 +57,11 @@ class EncodedSplit(_Ragged):
     """Inputs and labels of n rows, as plain arrays that Ray's object store passes on without a copy, read-only.
 
     rows: [n] number of each row in the data. ids: [total]. offsets: [n + 1]. classes, scores, labels, slices,
-    keywords: as in `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, where
-    it was computed beforehand. images: of n rows, which then count as one token each. groups: [n] equal for rows that
-    must stay together when rows are divided, such as those of equal text. prompts: [n] how many of a row's tokens are
-    its prompt, where the others are its answer.
+    keywords: as in `Examples`. states: [total, hidden] what the frozen part of the backbone makes of the tokens, or
+    [n, patches · hidden] of images, where it was computed beforehand; uint16 holds the bits of bfloat16. images: of n
+    rows, which then count as one token each. groups: [n] equal for rows that must stay together when rows are divided,
+    such as those of equal text. prompts: [n] how many of a row's tokens are its prompt, where the others are its
+    answer.
     """
 
     rows: IntArray
@@ -65,7 +69,7 @@ class EncodedSplit(_Ragged):
     offsets: IntArray
     classes: IntArray
     scores: FloatArray | None = None
-    states: NDArray[np.float32] | None = None
+    states: States | None = None
     labels: BoolArray | None = None
     slices: Mapping[str, NameArray] = field(default_factory=dict)
     images: "EncodedImages | None" = None

@@ -9,17 +9,18 @@ stay what they are, so the adapter that is saved is an ordinary one.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from trainables.batches import pad
-from trainables.encode import EncodedSplit
+from trainables.batches import model_inputs
+from trainables.encode import EncodedSplit, States
 
-BYTES_PER_NUMBER = 4
+Precision = Literal["fp32", "bf16"]
+BYTES_PER_NUMBER: dict[Precision, int] = {"fp32": 4, "bf16": 2}
 
 
 def kept_layers(adapter: str, layers: str) -> int | None:
@@ -36,6 +37,9 @@ class FrozenPrefix:
 
     def __init__(self, model: nn.Module, kept: int) -> None:
         base = model.get_base_model() if isinstance(model, PeftModel) else model
+        config: Any = base.config
+        if hasattr(config, "patch_size") and config.model_type != "vit":
+            raise ValueError(f"{type(base).__name__} takes images and is no ViT, whose patches keep their number")
         self._model: Any = base
         self._stem_owner, self._stem_name = _embeddings(base)
         self._stack_owner, self._stack_name = layer_stack(base)
@@ -50,7 +54,8 @@ class FrozenPrefix:
     @contextlib.contextmanager
     def skipped(self) -> Iterator["_Stem"]:
         """Within, the model starts from the states that the yielded stem was fed last."""
-        stem, stack, embeddings = _Stem(), self._layers(), getattr(self._stem_owner, self._stem_name)
+        stack, embeddings = self._layers(), getattr(self._stem_owner, self._stem_name)
+        stem = _Stem(embeddings, self._model.config.hidden_size)
         setattr(self._stem_owner, self._stem_name, stem)
         setattr(self._stack_owner, self._stack_name, stack[-self._kept :])
         try:
@@ -59,24 +64,30 @@ class FrozenPrefix:
             setattr(self._stem_owner, self._stem_name, embeddings)
             setattr(self._stack_owner, self._stack_name, stack)
 
-    def states(self, split: EncodedSplit, pad_id: int, batch_size: int = 64) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Hidden states [tokens, hidden] of a split, in the order of its token ids."""
+    def states(self, split: EncodedSplit, pad_id: int, precision: Precision = "fp32", batch_size: int = 64) -> States:
+        """Hidden states of a split, in the order of its token ids: [tokens, hidden], or [images, patches · hidden].
+
+        In `bf16` as uint16, which holds their bits: numpy has no such type.
+        """
         self._model.eval()
         device = next(self._model.parameters()).device
-        found = np.empty((len(split.ids), self._model.config.hidden_size), dtype=np.float32)
+        width = entry_width(self._model.config)
+        found = np.empty((len(split.ids), width), dtype=np.uint16 if precision == "bf16" else np.float32)
         order = np.argsort(split.lengths, kind="stable")
         for begin in range(0, len(order), batch_size):
             rows = order[begin : begin + batch_size]
-            inputs = {name: tensor.to(device) for name, tensor in pad(split, rows, pad_id).items()}
-            values = self._at_first_kept_layer(inputs).float().cpu().numpy()
+            inputs = {name: tensor.to(device) for name, tensor in model_inputs(split, rows, pad_id).items()}
+            values = _stored(self._at_first_kept_layer(inputs).cpu(), precision)
+            if split.images is not None:
+                values = values.reshape(len(rows), 1, -1)  # an image is one entry
             for row, row_values in zip(rows, values, strict=True):
                 start, end = split.offsets[row], split.offsets[row + 1]
                 found[start:end] = row_values[: end - start]
         return found
 
-    def with_states(self, split: EncodedSplit, pad_id: int) -> EncodedSplit:
+    def with_states(self, split: EncodedSplit, pad_id: int, precision: Precision = "fp32") -> EncodedSplit:
         """The same split with its hidden states."""
-        return replace(split, states=self.states(split, pad_id))
+        return replace(split, states=self.states(split, pad_id, precision))
 
     def _layers(self) -> nn.ModuleList:
         stack: nn.ModuleList = getattr(self._stack_owner, self._stack_name)
@@ -95,21 +106,42 @@ class FrozenPrefix:
         raise AssertionError("the first kept layer was never reached")
 
 
-def state_bytes(split: EncodedSplit, hidden_size: int) -> int:
-    """Memory that the states of a split take."""
-    return len(split.ids) * hidden_size * BYTES_PER_NUMBER
+def entry_width(config: Any) -> int:
+    """How many numbers there are for an entry of `ids`: a token's, or those of an image's patches and first token."""
+    if not hasattr(config, "patch_size"):
+        return int(config.hidden_size)
+    return int((config.image_size // config.patch_size) ** 2 + 1) * int(config.hidden_size)
+
+
+def state_bytes(split: EncodedSplit, width: int, precision: Precision) -> int:
+    """Memory that the states of a split take; width: as `entry_width`."""
+    return len(split.ids) * width * BYTES_PER_NUMBER[precision]
+
+
+def _stored(values: Tensor, precision: Precision) -> States:
+    if precision == "bf16":
+        return values.to(torch.bfloat16).view(torch.uint16).numpy()
+    return values.float().numpy()
 
 
 class _Stem(nn.Module):
     """Stands where the embeddings were."""
 
-    def __init__(self) -> None:
+    def __init__(self, embeddings: Any, hidden_size: int) -> None:
         super().__init__()
+        self._embeddings = (embeddings,)  # in a tuple, for their weights not to get a second name
+        self._hidden_size = hidden_size
         self._states: Tensor | None = None
 
     def feed(self, states: Tensor) -> None:
-        """states: [batch, longest, hidden]."""
-        self._states = states
+        """states: [batch, longest, hidden], or of images [batch, 1, patches · hidden]."""
+        self._states = states.reshape(len(states), -1, self._hidden_size)
+
+    @property
+    def patch_embeddings(self) -> nn.Module:
+        """What a ViT asks for the type of its weights."""
+        patches: nn.Module = self._embeddings[0].patch_embeddings
+        return patches
 
     def forward(self, *_: Any, **__: Any) -> Tensor:
         assert self._states is not None, "fed before every forward pass"

@@ -5,14 +5,16 @@ import pytest
 import yaml
 from rich.console import Console
 
+from search import frozen
 from search.experiment import load_experiment
 from search.frozen import with_frozen_states
 from trainables.bases import resolve_base
-from trainables.models import load_tokenizer
+from trainables.models import load_processor
 from trainables.prepare import prepare
 
 TEXTS = {"common": "the sensor is planned for next year", "rare": "the sensor runs in every field"}
 HIDDEN = 384  # of MiniLM
+PATCHES, WIDTH = 49, 64  # of the tiny ViT
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def given(tmp_path):
         (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(tree))
         experiment = load_experiment(tmp_path / "experiment.yaml").experiment
         base = resolve_base("minilm")
-        data = prepare(experiment, load_tokenizer(base), base=tmp_path)
+        data = prepare(experiment, load_processor(base), base=tmp_path)
         told = io.StringIO()
         return data, with_frozen_states(data, experiment, base, Console(file=told, width=200)), told.getvalue()
 
@@ -59,3 +61,46 @@ def test_too_large_a_cache_is_told_and_left_out(given):
     _, found, told = given(frozen_cache_gb=1e-6, lora={"layers": "last 1"})
     assert found.train.states is None
     assert "model.frozen_cache_gb allows 1e-06" in told
+
+
+def test_a_cache_that_does_not_fit_the_memory_is_told_and_left_out(given, monkeypatch):
+    class Memory:
+        available = 100_000
+
+    monkeypatch.setattr(frozen.psutil, "virtual_memory", Memory)
+    _, found, told = given(lora={"layers": "last 1"})
+    assert found.train.states is None
+    assert "twice that for a moment, and 0.0 GB are free" in told
+
+
+def test_in_bf16_they_take_half(given):
+    _, found, _ = given(frozen_cache_precision="bf16", lora={"layers": "last 2"})
+    _, whole, _ = given(lora={"layers": "last 2"})
+    assert (found.train.states.dtype, found.train.states.nbytes) == (np.uint16, whole.train.states.nbytes / 2)
+    # The bits of a bfloat16 are the first 16 of a float32.
+    values = (found.train.states.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_allclose(values, whole.train.states, rtol=2**-8)
+
+
+@pytest.mark.parametrize("flip", ["none", "both"])
+def test_images_have_states_unless_they_are_flipped(tmp_path, flip):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 28, 28, 3)).astype(np.uint8)
+    np.savez(tmp_path / "rows.npz", image=images, label=np.array(["common", "rare"] * 10))
+    tree = {
+        "name": "small",
+        "data": {"path": "rows.npz", "image": "image", "label": "label"},
+        "task": {"kind": "multiclass", "minority": ["rare"]},
+        "model": {"base": "tiny-vit", "lora": {"layers": "last 1"}},
+        "training": {"augmentation": {"flip": flip}},
+    }
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(tree))
+    experiment, base = load_experiment(tmp_path / "experiment.yaml").experiment, resolve_base("tiny-vit")
+    data, told = prepare(experiment, load_processor(base), base=tmp_path), io.StringIO()
+    found = with_frozen_states(data, experiment, base, Console(file=told, width=200))
+    if flip == "none":
+        assert found.train.states.shape == (len(data.train), (PATCHES + 1) * WIDTH)
+        assert told.getvalue() == ""
+    else:
+        assert found.train.states is None
+        assert "images that are flipped differ from epoch to epoch" in told.getvalue()
