@@ -148,6 +148,7 @@ def test_a_slot_that_loses_one_of_its_helpers_comes_back(local_ray, tmp_path):
     assert not helpers
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_search_ends_with_the_reason_where_no_slot_starts(local_ray, tmp_path):
     search = FaultySearch(tmp_path, 4, {OPENING: (killed, 99)})
