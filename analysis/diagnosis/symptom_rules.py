@@ -47,6 +47,25 @@ def one_class_only(case: Case) -> Observed | None:
 
 
 @rule(
+    "answers_unreadable",
+    "Some answers cannot be read",
+    "an answer that is no JSON counts as the greatest failure there is, and hides what the model knows",
+    figure="unparsable_answers",
+)
+def answers_unreadable(case: Case) -> Observed | None:
+    """A model that writes its scores wrote something else for some validation rows."""
+    count, rows = case.metric("unparsable_answers"), sum(case.rows(name) for name in case.labels.classes)
+    if not count > 0:
+        return None
+    evidence = (f"{count:.0f} of {rows} answers on validation rows are not the JSON that was asked for",)
+    if _follows(case):
+        return Observed((*evidence, FOLLOWS))
+    longer = int(case.number(EPOCHS) * 2) if case.number(EPOCHS) < 2 * FEW_EPOCHS else None
+    advice = "the column `unreadable` of the trial's predictions.parquet has them: cut short, or in other words?"
+    return Observed(evidence, case.change(EPOCHS, longer) if longer else (), (advice,))
+
+
+@rule(
     "rare_recall_low",
     "Rare classes are missed",
     "technology filter: recall below 30 %, so ratio 0.2 → 0.3, class weights, half the learning rate, epochs 3 → 5",
