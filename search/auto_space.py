@@ -66,11 +66,17 @@ def with_space(loaded: LoadedExperiment, derived: DerivedSpace) -> LoadedExperim
 
 def space_lines(loaded: LoadedExperiment, reasons: Mapping[str, str]) -> Iterator[str]:
     """One line for each key of a space that was written out: what is searched, and why."""
+    for key, searched, why in space_parts(loaded, reasons):
+        yield f"space  {key:<38} {searched:<28} {why}"
+
+
+def space_parts(loaded: LoadedExperiment, reasons: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The same as key, what is searched, and why."""
     space, own = loaded.experiment.full_space(), loaded.experiment.own_settings([*reasons])
     for key in dict.fromkeys([*reasons, *space]):
         entry = space.get(key)
         searched = _shown(entry) if entry else f"stays {own.get(key)}"
-        yield f"space  {key:<38} {searched:<28} {reasons.get(key, 'as the experiment says')}"
+        yield key, searched, reasons.get(key, "as the experiment says")
 
 
 def _shown(entry: SpaceEntry) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from analysis.criteria import ALL, ANY, EVERY, Criterion, parse
 from analysis.decidability import Decidability, decidability
 from analysis.predictions import LabelSpace
-from search.auto_space import derive_space, with_space
+from search.auto_space import derive_space, space_parts, with_space
 from search.cluster import SlotLayout, layout_within
 from search.cost_sample import CostSample, Measured
 from search.experiment import Experiment, LoadedExperiment, StopEarlyConfig
@@ -53,7 +53,8 @@ class Estimate:
 
     class_counts: rows by split and class. rows: of an epoch and of the validation split. epochs: of the whole search.
     encoded, states: bytes of the inputs and of the frozen layers' outputs, 0 where none are kept. measured: None when
-    nothing was. folds: of each trial, 1 where it trains on one split; each has a checkpoint.
+    nothing was. folds: of each trial, 1 where it trains on one split; each has a checkpoint. searched: what
+    `space: auto` makes of the labels (key, what is searched, why); empty for a space of the experiment's own.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Estimate:
     states: int
     measured: Measured | None
     folds: int = 1
+    searched: tuple[tuple[str, str, str], ...] = ()
 
     def seconds(self, epochs: int) -> float:
         """Time that one slot needs for so many epochs, start-up apart; NaN where nothing was measured."""
@@ -110,6 +112,7 @@ class Estimate:
             "encoded_bytes": self.encoded,
             "state_bytes": self.states,
             "checkpoint_bytes": self.checkpoint_bytes,
+            "space": [{"key": key, "searched": searched, "why": why} for key, searched, why in self.searched],
         }
 
     @property
@@ -126,8 +129,11 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
     """
     data = load_splits(loaded.experiment, loaded.folder)
     labels = data.task.label_space
+    searched: tuple[tuple[str, str, str], ...] = ()
     if loaded.experiment.auto_space:
-        loaded = with_space(loaded, derive_space(loaded.experiment, data.train, labels))
+        derived = derive_space(loaded.experiment, data.train, labels)
+        loaded = with_space(loaded, derived)
+        searched = tuple(space_parts(loaded, derived.reasons))
     experiment = loaded.experiment
     base = resolve_base(experiment.model.base, loaded.folder)
     sample = CostSample(experiment, data, base)
@@ -152,6 +158,7 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         encoded=encoded,
         states=states,
         measured=measured,
+        searched=searched,
     )
 
 

@@ -15,7 +15,13 @@ LONGEST, LEAST_NAME = 28, 16
 
 def render(found: Estimate, width: int) -> str:
     """The text within `width` columns."""
-    parts = [_rare_rows(found), _criteria(found, width), list(_cost(found, width)), list(_space(found, width))]
+    parts = [
+        _rare_rows(found),
+        _criteria(found, width),
+        list(_searched(found, width)),
+        list(_cost(found, width)),
+        list(_space(found, width)),
+    ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -41,6 +47,12 @@ def _rare_rows(found: Estimate) -> list[str]:
     ]
     more = [f"and {len(rare) - len(shown)} more minority classes"] if len(rare) > len(shown) else []
     return [f"{found.name}: rare rows", "", *render_columns(columns), *more]
+
+
+def _searched(found: Estimate, width: int) -> Iterator[str]:
+    """What `space: auto` makes of the labels, and why."""
+    for key, searched, why in found.searched:
+        yield from textwrap.wrap(f"space  {key}: {searched}; {why}", width, subsequent_indent=" " * 7)
 
 
 def _criteria(found: Estimate, width: int) -> list[str]:

@@ -72,6 +72,11 @@ def test_a_space_from_the_labels_is_estimated_as_it_will_be_searched(experiment)
     """8 rows of the rarest class for 320 of the largest: from 0.025 to 1. The geometric middle is 0.158, 50 rows."""
     found = estimate(load_experiment(experiment, {"space": "auto"}), Console(quiet=True), measure=False)
     assert found.epoch_rows == 320 + 50 + 50
+    assert {key: searched for key, searched, _ in found.searched}["training.oversampling.ratio"] == "0.025 to 1, log"
+    for width in (80, 120):
+        lines = render(found, width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(line.startswith("space  training.oversampling.ratio") for line in lines)
 
 
 def test_without_measuring_there_is_no_time(experiment):
