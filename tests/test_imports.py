@@ -40,7 +40,7 @@ THIRD_PARTY = {
     "trainables": TRAINABLES | ANALYSIS,
     "search": TRAINABLES
     | ANALYSIS
-    | {"click", "huggingface_hub", "mlflow", "optuna", "ray", "rich", "tensorboardX", "wandb"},
+    | {"click", "huggingface_hub", "mlflow", "optuna", "psutil", "ray", "rich", "tensorboardX", "wandb"},
 }
 
 # Where `trainables` wraps the loop for Ray, and the one module that knows Word.

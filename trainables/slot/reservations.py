@@ -31,13 +31,19 @@ def reservations_returned() -> Iterator[None]:
     before, ended = {group.placement_group_id for group in _ours()}, threading.Event()
     sweeper = threading.Thread(target=_sweep_until, args=(ended,), daemon=True, name="reservations")
     sweeper.start()
+    interrupted = False
     try:
         yield
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         ended.set()
-        sweeper.join()
-        with contextlib.suppress(Exception):  # a cluster that is gone, which the search itself tells
-            _sweep_last(before)
+        # Ctrl-C may have reached Ray's own processes as well, and Ray ends who asks for one that is gone.
+        if not interrupted:
+            sweeper.join()
+            with contextlib.suppress(Exception):  # a cluster that is gone, which the search itself tells
+                _sweep_last(before)
 
 
 def give_back() -> list[PlacementGroupTableData]:
