@@ -22,6 +22,7 @@ from analysis.criteria import SECONDS, Criterion
 from analysis.margins import constraints
 from analysis.ranking import best_epoch, score
 from analysis.run import EpochRow, TrialRecord
+from search.interrupts import interrupts_deferred
 from search.known_points import KnownPoint
 from search.space import Condition, contains
 
@@ -61,6 +62,7 @@ class TrialSearcher(Searcher):
     journal: file that `optuna-dashboard` can open while the search runs; made anew from the ledger by each session.
     """
 
+    @interrupts_deferred()
     def __init__(
         self,
         distributions: dict[str, BaseDistribution],
@@ -99,6 +101,7 @@ class TrialSearcher(Searcher):
     def study(self) -> optuna.Study:
         return self._study
 
+    @interrupts_deferred()
     def suggest(self, trial_id: str) -> Any:
         """A configuration, or `Searcher.FINISHED` when all trials were asked for."""
         if self._unfinished:
@@ -142,6 +145,7 @@ class TrialSearcher(Searcher):
         config = self._make_config(record.params)
         return {"trial": record.trial, "params": dict(record.params), "config": config, "start": start}
 
+    @interrupts_deferred()
     def finish(self, trial_id: str, record: TrialRecord) -> None:
         """Tell the study how a trial ended, from its ledger record."""
         trial = self._running.pop(trial_id, None)
@@ -155,6 +159,7 @@ class TrialSearcher(Searcher):
                 trial.set_constraint(criterion, violation)
         self._study.tell(trial, self._values(record, best, state), state=state)
 
+    @interrupts_deferred()
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tune's own word that a trial ended; `finish` has told the study more by then."""
         if trial_id in self._running:

@@ -393,8 +393,9 @@ def test_a_search_that_is_interrupted_and_killed_goes_on_to_exactly_its_trials(f
     with Search(tmp_path) as search:
         search.wait_for("end", 1)
         os.killpg(search.process.pid, signal.SIGINT)
-        assert search.process.wait(60) == 130
+        code = search.process.wait(60)
         told = search.told()
+    assert code == 130, told
     assert "Traceback" not in told
     assert "stopped; everything finished so far is kept in runs/tiny" in told
     assert "go on with: rarecall tune experiment.yaml --resume" in told
