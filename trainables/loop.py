@@ -24,7 +24,7 @@ from trainables.models import ClassifierPool, checkpoint_activations
 from trainables.optimisation import adamw, resolve_precision, schedule, trainable
 from trainables.prepare import PreparedData
 from trainables.quantization import compute_in
-from trainables.sharding import is_sharded, shard_frozen
+from trainables.sharding import shard_frozen
 from trainables.worker import Worker
 
 
@@ -89,12 +89,12 @@ class Trial:
         if training.sharding == "frozen" and worker.size > 1:
             # Before the model goes to its device, which need not hold it whole.
             shard_frozen(self.model, worker)
-        self.sharded = is_sharded(self.model)
         self.model.to(worker.device)
         compute_in(self.model, self.dtype)
         if training.gradient_checkpointing:
             checkpoint_activations(self.model)
         forward = open_forward(self.model, pool, config, data, worker, self.dtype)
+        self.sharded = forward.sharded
         self.learning = open_learning(forward, loss, amounts, config, data, worker)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay, training.optimizer)

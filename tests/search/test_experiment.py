@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from analysis.errors import InputError
-from search.experiment import load_experiment
+from search.experiment import Experiment, load_experiment
 
 VALID = {
     "name": "small",
@@ -235,3 +235,15 @@ def test_a_condition_must_be_on_choices_of_the_space(write, values):
     assert "must name choices of the space" in scheme.rule
     assert scheme.remedy == "choices of training.class_weights.scheme: ['none', 'power']"
     assert "give that key `choices`" in found["space.training.warmup.when.training.epochs"].remedy
+
+
+def test_weights_are_spread_over_several_workers_only():
+    tree = {
+        "name": "large",
+        "data": {"path": "rows.jsonl", "label": "label"},
+        "task": {"kind": "multiclass"},
+        "training": {"sharding": "frozen"},
+    }
+    Experiment.model_validate({**tree, "resources": {"workers": 2}})
+    with pytest.raises(ValueError, match=r"needs resources\.workers of at least 2 to spread weights over, got 1"):
+        Experiment.model_validate(tree)

@@ -11,6 +11,7 @@ from transformers import (
     DebertaConfig,
     DebertaV2Config,
     ElectraConfig,
+    Qwen2Config,
     RobertaConfig,
     XLMRobertaConfig,
 )
@@ -95,8 +96,6 @@ def test_only_the_last_layer_sees_one_token(family):
 
 
 def test_a_model_that_reads_otherwise_is_left_alone():
-    from transformers import Qwen2Config  # noqa: PLC0415
-
     small = {key: value for key, value in SMALL.items() if key != "pad_token_id"}
     model = AutoModelForSequenceClassification.from_config(Qwen2Config(**small, num_key_value_heads=2, pad_token_id=0))
     compute_first_token_only(model)

@@ -22,6 +22,12 @@ INPUTS = {
     "attention_mask": torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]),
 }
 CLASSES = torch.tensor([2, 0])
+WRITTEN = {
+    "kind": "tiered_scores",
+    "dimensions": {"one": {"weight": 1}},
+    "tiers": {"low": 0, "high": 5},
+    "instruction": {"prompt": "Rate: {text}"},
+}
 
 
 def in_each_process(rank, place):
@@ -90,6 +96,7 @@ def test_each_process_holds_half_and_computes_the_whole(tmp_path):
     [
         ({"model": {"adapter": "none"}}, "model.adapter: lora"),
         ({"model": {"quantization": "4bit"}}, "model.quantization: none"),
+        ({"task": WRITTEN, "data": {"path": "rows.jsonl"}}, "no task.instruction"),
     ],
 )
 def test_what_cannot_be_spread_is_refused(changes, needed):

@@ -39,7 +39,7 @@ def reservations_returned() -> Iterator[None]:
         raise
     finally:
         ended.set()
-        # Ctrl-C may have reached Ray's own processes as well, and Ray ends who asks for one that is gone.
+        # Who pressed Ctrl-C shall not wait: the driver ends, and with it what its actors had reserved.
         if not interrupted:
             sweeper.join()
             with contextlib.suppress(Exception):  # a cluster that is gone, which the search itself tells
