@@ -4,7 +4,8 @@
 
 davidson    Tweets and how many of their annotators saw hate, an offence or neither (Davidson et al. 2017, arXiv
             1703.04009); the shares of votes are scores from 0 to 10, the majority's verdict makes hate or other.
-davidson    Tweets and how many annotators saw hate, an offence or neither in them (Davidson et al. 2017, arXiv
+clinc       Requests to an assistant, their 150 intents gathered into ten domains, and those out of scope (Larson et al.
+            2019, arXiv 1909.02027).
 sms         Text messages, ham or spam (Almeida et al. 2011).
 goemotions  Comments with 27 fine emotions or none (Demszky et al. 2020, arXiv 2005.00547), and the six emotions of
             Ekman that these imply.

@@ -21,6 +21,12 @@ settings.load_profile("rarecall")
 RAY_CPUS = 4
 
 
+@pytest.fixture(autouse=True, scope="session")
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tiny models are built anew, as on a new machine; what an older version left behind would hide that it fails."""
+    os.environ["RARECALL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[str]:
     """One Ray on this machine for all tests that need one, without a GPU; gives its address."""

@@ -18,6 +18,7 @@ from transformers import (
     ByT5Tokenizer,
     DebertaV2Config,
     DebertaV2Model,
+    PreTrainedModel,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen2Model,
@@ -67,8 +68,9 @@ def _build(name: str, folder: Path) -> None:
         torch.manual_seed(SEED)
         part = Path(scratch, name)
         for piece in BUILDERS[name]():
-            # transformers leaves the writing to rank 0 of a worker group, which may be on another machine.
-            piece.should_save_on_this_rank = lambda is_main_process: True
+            if isinstance(piece, PreTrainedModel):
+                # Models are otherwise written by rank 0 of a worker group alone, which may be on another machine.
+                piece.should_save_on_this_rank = lambda is_main_process: True  # type: ignore[method-assign]
             piece.save_pretrained(part)
         try:
             part.rename(folder)
