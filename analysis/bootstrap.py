@@ -13,6 +13,7 @@ classes, which keep their size. Two things are added for classes of a few rows, 
 Chosen by coverage, beside the ordinary bootstrap with percentiles and BCa: `benchmarks/interval_coverage.py`.
 """
 
+import copy
 import math
 from collections.abc import Callable, Collection, Iterator
 
@@ -50,17 +51,41 @@ def posterior(
     Raises:
         ValueError: as `analysis.tally.tally` does.
     """
-    parts = list(_parts(predictions, labels, slices))
-    strata = predictions.strata
-    blocks: list[Draws] = []
-    for number, size in enumerate(_sizes(draws, len(predictions))):
-        generator = np.random.default_rng([seed, number])
-        weights = _weights(generator, size, strata)
-        values: Draws = {}
-        for part in parts:
-            values |= part.values(names, weights.take(part.index), _gamma(generator))
-        blocks.append(values)
-    return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+    return Resampling(predictions.strata, draws, seed).posterior(predictions, labels, names, slices)
+
+
+class Resampling:
+    """Weights of rows, drawn once for all predictions that are made of them.
+
+    strata: [n] the true class of each row, or what `Predictions.strata` has in its place.
+    """
+
+    def __init__(self, strata: IntArray, draws: int = DRAWS, seed: int = 0) -> None:
+        self._strata, self._seed = strata, seed
+        classes = int(strata.max(initial=0)) + 1
+        self._sizes = list(_sizes(draws, max(len(strata), classes**2)))
+        # More than one block is not kept in memory.
+        self._kept = next(self._blocks()) if len(self._sizes) == 1 else None
+
+    def posterior(
+        self, predictions: Predictions, labels: LabelSpace, names: Collection[str], slices: Collection[Slice] = ()
+    ) -> Draws:
+        """As the function of this name, for predictions of the rows that the weights were drawn for."""
+        parts = list(_parts(predictions, labels, slices))
+        blocks: list[Draws] = []
+        for weights, pseudo in [self._kept] if self._kept else self._blocks():
+            generator = copy.deepcopy(pseudo)
+            values: Draws = {}
+            for part in parts:
+                values |= part.values(names, weights.take(part.index), _gamma(generator))
+            blocks.append(values)
+        return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+
+    def _blocks(self) -> Iterator[tuple[RowWeights, np.random.Generator]]:
+        """The weights of some draws, and the generator for those of their pseudo rows."""
+        for number, size in enumerate(self._sizes):
+            generator = np.random.default_rng([self._seed, number])
+            yield _weights(generator, size, self._strata), generator
 
 
 def percentile(values: FloatArray, level: float = LEVEL) -> Interval:
@@ -83,8 +108,9 @@ def _parts(predictions: Predictions, labels: LabelSpace, slices: Collection[Slic
         yield WeightedRows(predictions, labels, index, f"@{column}={value}")
 
 
-def _sizes(draws: int, rows: int) -> Iterator[int]:
-    size = max(1, min(draws, _BLOCK // max(rows, 1)))
+def _sizes(draws: int, numbers: int) -> Iterator[int]:
+    """How many draws go together. numbers: that a draw holds, of its rows or its confusion matrix."""
+    size = max(1, min(draws, _BLOCK // max(numbers, 1)))
     for start in range(0, draws, size):
         yield min(size, draws - start)
 

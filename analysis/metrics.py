@@ -4,7 +4,6 @@ A metric's key in the result is the grammar of the criteria: `accuracy`, `recall
 part of the data behind it `recall[toxic]@script=romaji`.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -87,13 +86,15 @@ class Metric:
         selected = tuple(f"{self.name}[{name}]" for name in self.selectors(labels))
         return (*selected, self.name) if self.bare else selected
 
-    def values(self, counted: Tally) -> list[float]:
-        """One value for each of the keys."""
+    def values(self, counted: Tally) -> FloatArray:
+        """One value for each of the keys, [..., keys], where the counts of the tally are [..., classes]."""
         if self.selector == "group":
             parts = [counted.within(members) for members in _members(counted.labels)]
-            return [float(self.compute(part)) for part in (*parts, counted)]
-        values = np.atleast_1d(self.compute(counted))
-        return [*values.tolist(), _mean(values[~np.isnan(values)])] if self.mean else values.tolist()
+            return np.stack([np.asarray(self.compute(part)) for part in (*parts, counted)], axis=-1)
+        values = np.asarray(self.compute(counted), dtype=np.float64)
+        if self.selector is None:
+            return values[..., None]
+        return np.concatenate([values, _mean(values)[..., None]], axis=-1) if self.mean else values
 
 
 def _members(labels: LabelSpace) -> Iterator["np.ndarray[tuple[int], np.dtype[np.int64]]"]:
@@ -138,99 +139,100 @@ def find(name: str) -> Metric | None:
     return _REGISTRY.get(name)
 
 
-def _ratio(part: FloatArray, whole: FloatArray, undefined: float) -> FloatArray:
-    return np.asarray(np.divide(part, whole, out=np.full(len(whole), undefined), where=whole > 0))
+def _ratio(part: FloatArray | float, whole: FloatArray | float, undefined: float) -> FloatArray:
+    part, whole = np.broadcast_arrays(np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64))
+    return np.asarray(np.divide(part, whole, out=np.full(whole.shape, undefined), where=whole > 0))
 
 
-def _mean(values: FloatArray) -> float:
-    return float(values.mean()) if values.size else float("nan")
+def _mean(values: FloatArray) -> FloatArray:
+    """Mean over those of the last axis that are defined, NaN where none is."""
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1), np.nan)
 
 
-def _minority_mean(values: FloatArray, tally: Tally) -> float:
-    have_rows = tally.support[tally.minority] > 0
-    return _mean(values[tally.minority][have_rows])
+def _minority_mean(values: FloatArray, tally: Tally) -> FloatArray:
+    minority = values[..., tally.minority]
+    return _mean(np.where(tally.support[..., tally.minority] > 0, minority, np.nan))
 
 
 @register("recall", "max", "share", selector="class")
 def recall(tally: Tally) -> FloatArray:
-    """Share of a class's rows that were predicted as it, [classes]; NaN for a class without rows."""
+    """Share of a class's rows that were predicted as it, [..., classes]; NaN for a class without rows."""
     return _ratio(tally.hits, tally.support, np.nan)
 
 
 @register("precision", "max", "share", selector="class")
 def precision(tally: Tally) -> FloatArray:
-    """Share of the rows predicted as a class that are of it, [classes]; 0 for a class that was never predicted."""
+    """Share of the rows predicted as a class that are of it, [..., classes]; 0 for a class that was never predicted."""
     return _ratio(tally.hits, tally.predicted, 0.0)
 
 
 @register("f1", "max", "share", selector="class")
 def f1(tally: Tally) -> FloatArray:
-    """Harmonic mean of precision and recall, [classes]; NaN for a class without rows."""
+    """Harmonic mean of precision and recall, [..., classes]; NaN for a class without rows."""
     values = _ratio(2 * tally.hits, tally.support + tally.predicted, np.nan)
-    values[tally.support == 0] = np.nan
-    return values
+    return np.where(tally.support > 0, values, np.nan)
 
 
 @register("support", "max", "amount", selector="class")
 def support(tally: Tally) -> FloatArray:
-    """Number of rows of each class, [classes]."""
+    """Number of rows of each class, [..., classes]."""
     return tally.support
 
 
 @register("macro_f1", "max", "share", selector="group")
-def macro_f1(tally: Tally) -> float:
-    """Mean F1 over the classes that have rows: a class without rows has no F1 and is left out."""
-    return _mean(f1(tally)[tally.support > 0])
+def macro_f1(tally: Tally) -> FloatArray:
+    """Mean F1 over the classes that have rows, [...]: a class without rows has no F1 and is left out."""
+    return _mean(f1(tally))
 
 
 @register("micro_f1", "max", "share", selector="group")
-def micro_f1(tally: Tally) -> float:
-    """F1 of all decisions counted together; with one class per row that is the accuracy."""
-    total = float(tally.support.sum() + tally.predicted.sum())
-    return 2 * float(tally.hits.sum()) / total if total else float("nan")
+def micro_f1(tally: Tally) -> FloatArray:
+    """F1 of all decisions counted together, [...]; with one class per row that is the accuracy."""
+    total = tally.support.sum(axis=-1) + tally.predicted.sum(axis=-1)
+    return _ratio(2 * tally.hits.sum(axis=-1), total, np.nan)
 
 
 @register("weighted_f1", "max", "share", selector="group")
-def weighted_f1(tally: Tally) -> float:
-    """Mean F1 weighted by the number of rows of each class."""
-    total = tally.support.sum()
-    return float(np.nansum(f1(tally) * tally.support) / total) if total else float("nan")
+def weighted_f1(tally: Tally) -> FloatArray:
+    """Mean F1 weighted by the number of rows of each class, [...]."""
+    return _ratio(np.nansum(f1(tally) * tally.support, axis=-1), tally.support.sum(axis=-1), np.nan)
 
 
 @register("accuracy", "max", "share")
-def accuracy(tally: Tally) -> float:
-    """Share of rows predicted right, with all their labels where there may be several; NaN without rows."""
-    return tally.exact / tally.rows if tally.rows else float("nan")
+def accuracy(tally: Tally) -> FloatArray:
+    """Share of rows predicted right, with all their labels where there may be several, [...]; NaN without rows."""
+    return _ratio(tally.exact, tally.rows, np.nan)
 
 
 @register("minority_recall", "max", "share")
-def minority_recall(tally: Tally) -> float:
-    """Mean recall over the minority classes that have rows; NaN when none has."""
+def minority_recall(tally: Tally) -> FloatArray:
+    """Mean recall over the minority classes that have rows, [...]; NaN when none has."""
     return _minority_mean(recall(tally), tally)
 
 
 @register("minority_precision", "max", "share")
-def minority_precision(tally: Tally) -> float:
-    """Mean precision over the minority classes that have rows; NaN when none has."""
+def minority_precision(tally: Tally) -> FloatArray:
+    """Mean precision over the minority classes that have rows, [...]; NaN when none has."""
     return _minority_mean(precision(tally), tally)
 
 
 @register("minority_f1", "max", "share")
-def minority_f1(tally: Tally) -> float:
-    """Mean F1 over the minority classes that have rows; NaN when none has."""
+def minority_f1(tally: Tally) -> FloatArray:
+    """Mean F1 over the minority classes that have rows, [...]; NaN when none has."""
     return _minority_mean(f1(tally), tally)
 
 
 @register("mae", "min", "amount", selector="dimension", mean=True, needs="dimensions")
 def mae(tally: Tally) -> FloatArray:
     """Mean absolute error per dimension on the score scale, [dimensions]; the bare `mae` is their mean."""
-    return np.array([_mean(np.abs(column)) for column in tally.errors.T])
+    return _mean(np.abs(tally.errors.T))
 
 
 @register("rmse", "min", "amount", selector="dimension", needs="dimensions")
 def rmse(tally: Tally) -> FloatArray:
     """Root mean squared error per dimension on the score scale, [dimensions]."""
-    return np.array([math.sqrt(_mean(column**2)) for column in tally.errors.T])
+    return np.asarray(np.sqrt(_mean(tally.errors.T**2)))
 
 
 @register("score_spread", "max", "amount", needs="dimensions")
@@ -263,29 +265,32 @@ def unparsable_answers(tally: Tally) -> float:
 
 
 @register("matthews_correlation", "max", "share", needs="single")
-def matthews_correlation(tally: Tally) -> float:
-    """Matthews 1975, for several classes as Gorodkin 2004 has it; 0 where either side holds one class only."""
-    rows, hits = float(tally.rows), float(tally.hits.sum())
-    agreement = hits * rows - float(tally.support @ tally.predicted)
-    spread = (rows**2 - float(tally.support @ tally.support)) * (rows**2 - float(tally.predicted @ tally.predicted))
-    return agreement / math.sqrt(spread) if spread > 0 else 0.0
+def matthews_correlation(tally: Tally) -> FloatArray:
+    """Matthews 1975, for several classes as Gorodkin 2004 has it, [...]; 0 where either side holds one class only."""
+    rows, support, predicted = tally.rows, tally.support, tally.predicted
+    agreement = tally.hits.sum(axis=-1) * rows - (support * predicted).sum(axis=-1)
+    spread = (rows**2 - (support**2).sum(axis=-1)) * (rows**2 - (predicted**2).sum(axis=-1))
+    return _ratio(agreement, np.sqrt(np.maximum(spread, 0.0)), 0.0)
 
 
 @register("quadratic_weighted_kappa", "max", "share", needs="ordered")
-def quadratic_weighted_kappa(tally: Tally) -> float:
-    """Cohen 1968, with weights (i - j)²; NaN where both sides hold the same one class only."""
-    grade = np.arange(len(tally.support))
-    weights = (grade[:, None] - grade) ** 2
-    expected = float((weights * np.outer(tally.support, tally.predicted)).sum()) / max(tally.rows, 1)
-    return 1 - float((weights * tally.confusion).sum()) / expected if expected else float("nan")
+def quadratic_weighted_kappa(tally: Tally) -> FloatArray:
+    """Cohen 1968, with weights (i - j)², [...]; NaN where both sides hold the same one class only."""
+    weights = _grades_apart(tally) ** 2
+    expected = ((tally.support @ weights) * tally.predicted).sum(axis=-1) / max(tally.rows, 1)
+    return 1 - _ratio((weights * tally.confusion).sum(axis=(-2, -1)), expected, np.nan)
 
 
 @register("grade_distance", "min", "amount", needs="ordered")
-def grade_distance(tally: Tally) -> float:
-    """Mean number of grades or tiers between the true and the predicted one."""
-    grade = np.arange(len(tally.support))
-    away = np.abs(grade[:, None] - grade) * tally.confusion
-    return float(away.sum()) / tally.rows if tally.rows else float("nan")
+def grade_distance(tally: Tally) -> FloatArray:
+    """Mean number of grades or tiers between the true and the predicted one, [...]; NaN without rows."""
+    return _ratio((_grades_apart(tally) * tally.confusion).sum(axis=(-2, -1)), tally.rows, np.nan)
+
+
+def _grades_apart(tally: Tally) -> FloatArray:
+    """How many grades lie between two, [classes, classes]."""
+    grade = np.arange(tally.support.shape[-1], dtype=np.float64)
+    return np.abs(grade[:, None] - grade)
 
 
 @register("roc_auc", "max", "share", selector="class", mean=True, needs="probabilities")
@@ -356,7 +361,7 @@ def _evaluate(predictions: Predictions, labels: LabelSpace, names: Collection[st
     result: dict[str, float] = {}
     for metric in _REGISTRY.values():
         if metric.applies(labels) and (names is None or metric.name in names):
-            result.update(zip(metric.keys(labels), metric.values(counted), strict=True))
+            result.update(zip(metric.keys(labels), metric.values(counted).tolist(), strict=True))
     return result
 
 

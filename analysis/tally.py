@@ -9,7 +9,7 @@ from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Pr
 
 @dataclass(frozen=True)
 class Tally:
-    """Predictions, counted once.
+    """Predictions, counted once; or under many weightings of their rows: then [draws, …] stands before all counts.
 
     hits, support, predicted: [classes] rows predicted right, rows that truly are, rows predicted as each class; where
     a row may have several labels it counts for each of them. minority: [m] indices of the minority classes.
@@ -24,8 +24,8 @@ class Tally:
     support: FloatArray
     predicted: FloatArray
     minority: IntArray
-    exact: int
-    confusion: IntArray
+    exact: FloatArray | int
+    confusion: FloatArray | IntArray
     errors: FloatArray
 
     @property
@@ -47,9 +47,9 @@ class Tally:
         """The same for the classes `members` alone, as far as counts by class go."""
         return replace(
             self,
-            hits=self.hits[members],
-            support=self.support[members],
-            predicted=self.predicted[members],
+            hits=self.hits[..., members],
+            support=self.support[..., members],
+            predicted=self.predicted[..., members],
             minority=np.flatnonzero(np.isin(members, self.minority)),
         )
 

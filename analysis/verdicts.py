@@ -124,7 +124,7 @@ def proportion(key: str, counted: Tally) -> Proportion | None:
     """The count behind a key (without its part of the data) that is a recall, a precision or the accuracy."""
     name, selector, _ = split_key(key)
     if name == "accuracy":
-        return Proportion(round(counted.exact), counted.rows)
+        return Proportion(int(counted.exact), counted.rows)
     if name not in ("recall", "precision") or selector not in counted.labels.classes:
         return None
     index = counted.labels.classes.index(selector)

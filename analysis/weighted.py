@@ -4,9 +4,9 @@ Pseudo rows may come to the rows: outcomes that no row has shown, such as a miss
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -77,9 +77,9 @@ class WeightedRows:
         several = [one for one in chosen if one.name in FROM_COUNTS and one.selector != "class"]
         result = self._from_counts(single, weights.by_class, pseudo, 1.0)
         result |= self._from_counts(several, weights.overall, pseudo, 1 / math.sqrt(len(self.labels.classes)))
-        levelled = _levelled(weights.overall, self._strata)
-        for metric in chosen:
-            if metric.name not in FROM_COUNTS:
+        if by_row := [one for one in chosen if one.name not in FROM_COUNTS]:
+            levelled = _levelled(weights.overall, self._strata)
+            for metric in by_row:
                 result |= self._from_rows(metric, levelled)
         return {f"{key}{self.suffix}": values for key, values in result.items()}
 
@@ -90,9 +90,9 @@ class WeightedRows:
         if not group:
             return {}
         added = pseudo(len(weights), np.full(self._counts.pseudo_shape, mass / 2))
-        tallies = self._counts.tallies(weights, added)
-        rows = [[value for metric in group for value in metric.values(counted)] for counted in tallies]
-        return _keyed([key for metric in group for key in metric.keys(self.labels)], np.array(rows))
+        counted = self._counts.under(weights, added)
+        values = np.concatenate([metric.values(counted) for metric in group], axis=1)
+        return _keyed([key for metric in group for key in metric.keys(self.labels)], values)
 
     def _from_rows(self, metric: Metric, weights: FloatArray) -> dict[str, FloatArray]:
         if metric.name in AS_COUNTED:
@@ -120,7 +120,7 @@ class _Counts(Protocol):
 
     pseudo_shape: tuple[int, ...]
 
-    def tallies(self, weights: FloatArray, pseudo: FloatArray) -> Iterator[Tally]: ...
+    def under(self, weights: FloatArray, pseudo: FloatArray) -> Tally: ...
 
 
 class _ClassCounts:
@@ -137,7 +137,7 @@ class _ClassCounts:
         cells, self._starts = np.unique(cell[self._order], return_index=True)
         self._true, self._predicted = cells // self._classes, cells % self._classes
 
-    def tallies(self, weights: FloatArray, pseudo: FloatArray) -> Iterator[Tally]:
+    def under(self, weights: FloatArray, pseudo: FloatArray) -> Tally:
         cells = self._cells(weights)
         sums = self._sum(cells, self._true) + pseudo.sum(axis=2)
         scale = np.divide(self._tally.support, sums, out=np.zeros_like(sums), where=sums > 0)
@@ -146,14 +146,14 @@ class _ClassCounts:
         correct = self._true == self._predicted
         hits = self._sum(cells[:, correct], self._true[correct]) + right
         predicted = self._sum(cells, self._predicted) + right + elsewhere.sum(axis=1, keepdims=True) - elsewhere
-        for draw in range(len(weights)):
-            yield replace(
-                self._tally,
-                hits=hits[draw],
-                predicted=predicted[draw],
-                exact=hits[draw].sum(),
-                confusion=self._confusion(cells[draw], right[draw], elsewhere[draw]),
-            )
+        return replace(
+            self._tally,
+            hits=hits,
+            support=np.broadcast_to(self._tally.support, hits.shape),
+            predicted=predicted,
+            exact=hits.sum(axis=1),
+            confusion=self._confusion(cells, right, elsewhere),
+        )
 
     def _cells(self, weights: FloatArray) -> FloatArray:
         """Weight of each cell of the confusion matrix that has rows, [draws, cells]."""
@@ -165,13 +165,14 @@ class _ClassCounts:
         """Cells summed by class, [draws, classes]."""
         return np.asarray(cells @ (members[:, None] == np.arange(self._classes)).astype(np.float64))
 
-    def _confusion(self, cells: FloatArray, right: FloatArray, elsewhere: FloatArray) -> Any:
-        """[classes, classes]; only metrics of ordered classes look at it."""
+    def _confusion(self, cells: FloatArray, right: FloatArray, elsewhere: FloatArray) -> FloatArray:
+        """[draws, classes, classes]; only metrics of ordered classes look at it."""
         if not self._tally.labels.ordered:
-            return np.empty((0, 0))
-        confusion = np.repeat(elsewhere[:, None], self._classes, axis=1)
-        np.fill_diagonal(confusion, right)
-        confusion[self._true, self._predicted] += cells
+            return np.empty((len(cells), 0, 0))
+        confusion = np.repeat(elsewhere[:, :, None], self._classes, axis=2)
+        diagonal = np.arange(self._classes)
+        confusion[:, diagonal, diagonal] = right
+        confusion[:, self._true, self._predicted] += cells
         return confusion
 
 
@@ -185,17 +186,14 @@ class _LabelCounts:
         self._tally, self._truth, self._given = counted, counted.truth, given
         self.pseudo_shape: tuple[int, ...] = (len(counted.support), 4)
 
-    def tallies(self, weights: FloatArray, pseudo: FloatArray) -> Iterator[Tally]:
+    def under(self, weights: FloatArray, pseudo: FloatArray) -> Tally:
         scale = len(self._truth) / (weights.sum(axis=1) + pseudo.sum(axis=2).mean(axis=1))
         weights, pseudo = weights * scale[:, None], pseudo * scale[:, None, None]
         hits = weights @ (self._truth & self._given) + pseudo[..., 0]
         support = weights @ self._truth + pseudo[..., 0] + pseudo[..., 1]
         predicted = weights @ self._given + pseudo[..., 0] + pseudo[..., 2]
         exact = weights @ (self._truth == self._given).all(axis=1) + pseudo[..., (0, 3)].sum(axis=2).mean(axis=1)
-        for draw in range(len(weights)):
-            yield replace(
-                self._tally, hits=hits[draw], support=support[draw], predicted=predicted[draw], exact=exact[draw]
-            )
+        return replace(self._tally, hits=hits, support=support, predicted=predicted, exact=exact)
 
 
 def _levelled(weights: FloatArray, strata: IntArray) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from analysis.bootstrap import posterior
+from analysis.bootstrap import Resampling
 from analysis.criteria import parse, split_key
 from analysis.predictions import BoolArray, FloatArray, IntArray, Predictions
 from analysis.ranking import score
@@ -68,15 +68,15 @@ def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> Any
     """
     if isinstance(task, Multilabel):
         return task.with_rule(f1_thresholds(sigmoid(finite(outputs)), task.targets(truth) > 0))
-    best = task
-    highest = fitness(task.predictions(outputs, truth), task, goal)
+    best, fitness = task, Fitness(task, task.predictions(outputs, truth).strata, goal)
+    highest = fitness(task.predictions(outputs, truth))
     for _ in range(SWEEPS):
         before = highest
         for position in range(len(task.rule)):
             for value in best.rule_candidates(position, outputs):
                 rule = (*best.rule[:position], value, *best.rule[position + 1 :])
                 tried = best.with_rule(rule)
-                found = fitness(tried.predictions(outputs, truth), task, goal)
+                found = fitness(tried.predictions(outputs, truth))
                 if found > highest:
                     best, highest = tried, found
         if highest == before:
@@ -84,17 +84,28 @@ def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> Any
     return best
 
 
-def fitness(predictions: Predictions, task: Task, goal: RuleGoal) -> float:
-    """Mean score over draws of the bootstrap; the macro F1 in place of the objective where there are no criteria."""
-    labels = task.label_space
-    criteria = tuple(parse(text, labels.minority) for text in goal.criteria)
-    objective = goal.objective if criteria else "macro_f1"
-    names = {criterion.metric for criterion in criteria} | {split_key(objective)[0]}
-    drawn = posterior(predictions, labels, names | {"minority_recall"}, draws=DRAWS)
-    scores = [
-        score({key: float(values[i]) for key, values in drawn.items()}, criteria, objective) for i in range(DRAWS)
-    ]
-    return float(np.mean(scores))
+class Fitness:
+    """Mean score over draws of the bootstrap, the same draws for all predictions of the same rows.
+
+    strata: [n] of the rows. Without criteria, the macro F1 takes the place of the objective.
+    """
+
+    def __init__(self, task: Task, strata: IntArray, goal: RuleGoal) -> None:
+        self._labels = task.label_space
+        self._criteria = tuple(parse(text, self._labels.minority) for text in goal.criteria)
+        self._objective = goal.objective if self._criteria else "macro_f1"
+        chosen = {criterion.metric for criterion in self._criteria} | {split_key(self._objective)[0]}
+        self._names = chosen | {"minority_recall"}
+        self._resampling = Resampling(strata, DRAWS)
+
+    def __call__(self, predictions: Predictions) -> float:
+        drawn = self._resampling.posterior(predictions, self._labels, self._names)
+        columns = {key: values.tolist() for key, values in drawn.items()}
+        scores = [
+            score({key: values[i] for key, values in columns.items()}, self._criteria, self._objective)
+            for i in range(DRAWS)
+        ]
+        return float(np.mean(scores))
 
 
 def f1_thresholds(probabilities: FloatArray, truth: BoolArray) -> tuple[float, ...]:
