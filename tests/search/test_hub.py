@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-COMMAND = Path(sys.executable).with_name("rarecall")
+from tests.command_line import COMMAND
+
 PUSH = """
 import sys
 from pathlib import Path

@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ from analysis.predictions import Predictions
 from search.export_check import _compare_answers
 from search.predict import PredictOptions, predict
 from search.predict_labelled import predict_labelled
+from tests.command_line import rarecall, write_experiment
 from tests.exported_folder import write_card
 from tests.search.test_card import script_labels
 from trainables import checkpoint
@@ -30,7 +29,6 @@ from trainables.prepare import prepare
 from trainables.tasks import build_task
 from trainables.worker import Worker
 
-COMMAND = Path(sys.executable).with_name("rarecall")
 LEVELS = {"idea": (1.0, 2.5), "trial": (5.0, 4.5), "running": (9.0, 8.5)}
 EXPERIMENT = {
     "name": "written",
@@ -201,17 +199,11 @@ def test_an_export_may_differ_in_few_answers_only(tmp_path):
     _compare_answers(*some_predictions(20), "bfloat16", tmp_path)
 
 
-def rarecall(folder, *arguments):
-    done = subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_rows_to_labels_by_the_command_line(tmp_path):
     write_rows(tmp_path / "rows.jsonl", rows(96))
-    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    write_experiment(tmp_path, EXPERIMENT)
     rarecall(tmp_path, "train", "experiment.yaml")
     told = rarecall(tmp_path, "export", "runs/written-train", "-o", "model")
     assert "reloaded in a fresh process: the same validation predictions" in told
@@ -227,7 +219,7 @@ def test_from_rows_to_labels_by_the_command_line(tmp_path):
 @pytest.mark.timeout(900)
 def test_two_workers_that_share_a_trial_train_what_one_does(tmp_path):
     write_rows(tmp_path / "rows.jsonl", rows(96))
-    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    write_experiment(tmp_path, EXPERIMENT)
     for workers in "12":
         changes = (f"name=by{workers}", f"resources.workers={workers}", "training.epochs=2")
         rarecall(tmp_path, "train", "experiment.yaml", *(part for change in changes for part in ("--set", change)))

@@ -1,50 +1,24 @@
-"""From labelled files to exported winners through the real command line, and what interruptions leave of a search."""
+"""From labelled files to exported winners through the real command line."""
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
 
 from analysis.ledger import read_ledger
 from analysis.predictions_file import read_predictions
-from search.cli import main
+from tests.command_line import rarecall, refused, write_experiment
+from tests.tiny_experiment import DIMENSIONS, TIERED, TIERS
 from trainables.manifest import write_manifest
-
-COMMAND = Path(sys.executable).with_name("rarecall")
-DIMENSIONS = {"deployment_maturity": 0.5, "proof_of_impact": 0.3, "technical_readiness": 0.2}
-TIERS = {"vaporware": 0, "pilot": 4, "commercial": 6}
-TIERED = {
-    "name": "tiny",
-    "data": {
-        "path": "articles.jsonl",
-        "text": ["title", "text"],
-        "split": {"validation": 0.25, "test": 0.15},
-    },
-    "task": {
-        "kind": "tiered_scores",
-        "dimensions": {name: {"weight": weight} for name, weight in DIMENSIONS.items()},
-        "tiers": TIERS,
-    },
-    "model": {"max_length": 16, "lora": {"layers": "last 1"}},
-    "training": {"epochs": 2, "batch_size": 16, "learning_rate": 2e-3},
-    "criteria": ["recall[vaporware] >= 0.5", "mae[*] <= 5"],
-    "search": {"trials": 3},
-    "resources": {"slots": 1},
-}
 
 # What a user writes who has only torch, transformers and peft, following the model card.
 PLAIN_SCRIPT = """
@@ -62,35 +36,6 @@ with torch.inference_mode():
 assert not {"search", "trainables", "losses", "analysis", "ray"} & sys.modules.keys()
 json.dump(outputs.tolist(), open(sys.argv[3], "w"))
 """
-
-
-def rarecall(folder, *arguments, expect=0):
-    """The command in a process of its own."""
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done.stdout
-
-
-def refused(*arguments):
-    """The command in this process, which must end with exit code 2; what it says."""
-    told = io.StringIO()
-    before, sys.argv = sys.argv, ["rarecall", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stderr(told), pytest.raises(SystemExit) as ended:
-            main()
-    finally:
-        sys.argv = before
-    assert ended.value.code == 2
-    return told.getvalue()
-
-
-def write_experiment(folder, experiment):
-    path = folder / "experiment.yaml"
-    path.write_text(yaml.safe_dump(experiment, sort_keys=False))
-    return path
 
 
 def plain_outputs(folder, texts, scratch):
@@ -332,112 +277,6 @@ def test_a_missed_criterion_stops_the_export_unless_it_is_forced(copied):
     assert not (copied / "model" / "adapter_config.json").exists()
     found = json.loads(rarecall(copied, "evaluate", "model", "--data", "articles.jsonl", "--json"))
     assert found["rows"] == 160
-
-
-# What runs in the background of a shell ignores Ctrl-C, and hands that on; a search in a terminal does not.
-HEARING_CTRL_C = (
-    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-)
-
-
-class Search:
-    """A search in a session of its own, so that it and its Ray can be stopped without touching anything else."""
-
-    def __init__(self, folder, *arguments):
-        self.ledger = folder / "runs" / "tiny" / "ledger.jsonl"
-        self.output = (folder / "output.txt").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HEARING_CTRL_C, COMMAND, "tune", "experiment.yaml", *arguments],
-            cwd=folder,
-            stdout=self.output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, psutil.Error):
-                if os.getsid(process.pid) == self.process.pid:
-                    process.kill()
-        self.output.close()
-
-    def wait_for(self, kind, count, seconds=240):
-        """Until the ledger holds that many rows of a kind."""
-        deadline = time.monotonic() + seconds
-        while self._rows(kind) < count:
-            assert self.process.poll() is None, f"ended too early: {self.told()}"
-            assert time.monotonic() < deadline, f"took too long: {self.told()}"
-            time.sleep(0.02)
-
-    def _rows(self, kind):
-        return self.ledger.read_text().count(f'"kind":"{kind}"') if self.ledger.exists() else 0
-
-    def told(self):
-        self.output.seek(0)
-        return self.output.read()
-
-
-@pytest.mark.timeout(600)
-def test_a_search_that_is_interrupted_and_killed_goes_on_to_exactly_its_trials(finished, tmp_path):
-    shutil.copy(finished[0] / "articles.jsonl", tmp_path)
-    more = {"training": {**TIERED["training"], "epochs": 3}, "search": {"trials": 5, "stop_early": None}}
-    write_experiment(tmp_path, {**TIERED, **more})
-    ledger = tmp_path / "runs" / "tiny" / "ledger.jsonl"
-
-    # Ctrl-C reaches every process of the terminal, Ray's as well.
-    with Search(tmp_path) as search:
-        search.wait_for("end", 1)
-        os.killpg(search.process.pid, signal.SIGINT)
-        code = search.process.wait(60)
-        told = search.told()
-    assert code == 130, told
-    assert "Traceback" not in told
-    assert "stopped; everything finished so far is kept in runs/tiny" in told
-    assert "go on with: rarecall tune experiment.yaml --resume" in told
-    after_interrupt = ledger.read_bytes()
-    interrupted = read_ledger(ledger)
-    assert interrupted.problems == []
-    assert sum(record.end is not None for record in interrupted.trials.values()) in (1, 2)
-
-    # Killed in the middle of a trial: some epoch is written, its trial has not ended.
-    with Search(tmp_path, "--resume") as search:
-        search.wait_for("end", 3)
-        epochs = ledger.read_text().count('"kind":"epoch"')
-        search.wait_for("epoch", epochs + 1)
-        os.kill(search.process.pid, signal.SIGKILL)
-        search.process.wait()
-        killed = ledger.read_bytes()
-        assert killed.startswith(after_interrupt)
-        # As if it had been killed while it wrote, and once before it could write that a trial had ended.
-        lines = killed.splitlines(keepends=True)
-        first_end = next(i for i, line in enumerate(lines) if b'"kind":"end"' in line)
-        kept = b"".join(lines[:first_end] + lines[first_end + 1 :])
-        ledger.write_bytes(kept + b'{"schema":1,"kind":"epo')
-        finished_then = {name for name, record in read_ledger(ledger).trials.items() if record.end is not None}
-        assert len(finished_then) >= 2
-
-        # While the rest of the killed Ray is still there.
-        rarecall(tmp_path, "tune", "experiment.yaml", "--resume")
-
-    final = ledger.read_bytes()
-    assert final.startswith(kept)
-    run = read_ledger(ledger)
-    assert run.problems == []
-    assert list(run.trials) == ["t0001", "t0002", "t0003", "t0004", "t0005"]
-    assert {record.status for record in run.trials.values()} == {"completed"}
-    assert [[row.epoch for row in record.epochs] for record in run.trials.values()] == [[1, 2, 3]] * 5
-    rows = [json.loads(line) for line in final[len(kept) :].splitlines()]
-    again = {row["trial"] for row in rows if row["kind"] == "epoch"}
-    assert not again & (finished_then | {"t0001"})
-    assert next(row["trial"] for row in rows if row["kind"] == "end") == "t0001"
-    started = [json.loads(line)["trial"] for line in final.splitlines() if b'"kind":"trial"' in line]
-    assert sorted(started) == list(run.trials)
-    assert all(run.resolve(record.epochs[-1].checkpoint).is_dir() for record in run.trials.values())
 
 
 @pytest.fixture

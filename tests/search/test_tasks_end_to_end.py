@@ -1,9 +1,6 @@
 """Images with grades, and several labels per row, from files to exported winners through the real command line."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +10,8 @@ from analysis.finalists import FINALISTS_FOLDER, finalists
 from analysis.leaderboard import winner
 from analysis.ledger import read_ledger
 from analysis.predictions_file import read_predictions
+from tests.command_line import rarecall
 
-COMMAND = Path(sys.executable).with_name("rarecall")
 GRADES = {
     "name": "eyes",
     "data": {
@@ -57,14 +54,6 @@ TOPICS = {
     "objective": "minority_f1",
     "resources": {"slots": 1},
 }
-
-
-def rarecall(folder, *arguments):
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def images_of(grades, seed):

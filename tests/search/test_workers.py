@@ -1,8 +1,6 @@
 """A search in two slots of two workers each trains what one worker in one slot would."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +8,9 @@ import pytest
 from analysis.ledger import read_ledger
 from analysis.run import TrialRecord
 from search.yaml_file import write_yaml
+from tests.command_line import rarecall
 from trainables.bases import BaseModel
 
-COMMAND = Path(sys.executable).with_name("rarecall")
 EXPERIMENT = {
     "name": "shared",
     "data": {"path": "rows.jsonl", "label": "label", "split": {"validation": 0.25, "test": 0}},
@@ -42,8 +40,7 @@ def folder(still_minilm: BaseModel, tmp_path: Path) -> Path:
 def searched(folder: Path, address: str, slots: int, workers: int) -> dict[str, TrialRecord]:
     changes = {"name": f"{slots}x{workers}", "resources.slots": slots, "resources.workers": workers}
     assignments = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
-    command = [COMMAND, "tune", "experiment.yaml", "--address", address, *assignments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    rarecall(folder, "tune", "experiment.yaml", "--address", address, *assignments)
     return read_ledger(folder / "runs" / changes["name"]).trials
 
 
