@@ -6,6 +6,7 @@ import psutil
 from rich.console import Console
 
 from search.experiment import Experiment
+from trainables.augmentation import Augmentation
 from trainables.bases import BaseModel
 from trainables.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from trainables.models import load_classifier
@@ -15,7 +16,7 @@ from trainables.tasks import writes_answers
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
 DECIDES_PREFIX = "model.lora.layers"
-FLIPS = "training.augmentation.flip"
+VARIED = "training.augmentation."
 
 
 def keeps_states(experiment: Experiment) -> bool:
@@ -29,8 +30,9 @@ def obstacle(experiment: Experiment, *, images: bool, writes: bool) -> str:
     """Why the outputs would not be the same in each epoch, or are not enough; empty where nothing is in the way."""
     if writes:
         return "a model that writes needs them for each token"
-    flips = experiment.training.augmentation.flip != "none" or FLIPS in experiment.full_space()
-    return "images that are flipped differ from epoch to epoch" if images and flips else ""
+    varied = Augmentation(**experiment.training.augmentation.model_dump()).varies
+    varied = varied or any(key.startswith(VARIED) for key in experiment.full_space())
+    return "images that are varied (training.augmentation) differ from epoch to epoch" if images and varied else ""
 
 
 def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseModel, console: Console) -> PreparedData:

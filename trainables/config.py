@@ -165,6 +165,8 @@ class AugmentationConfig(Section):
     """How images of the training split are varied, each time anew; nothing here touches texts."""
 
     flip: Literal["none", "horizontal", "both"] = Field("none", description="each direction with a chance of one half")
+    turn: bool = Field(False, description="by quarters of a circle")
+    shift: float = Field(0.0, ge=0, le=0.5, description="at most, as a share of the sides")
 
 
 class DecisionRuleConfig(Section):

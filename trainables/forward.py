@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from analysis.predictions import IntArray
+from trainables.augmentation import Augmentation
 from trainables.batches import model_inputs, pad_states, share
 from trainables.config import ModelConfig
 from trainables.encode import EncodedSplit
@@ -18,9 +19,7 @@ from trainables.sharding import is_sharded
 from trainables.tasks.protocol import Outputs
 from trainables.worker import Worker
 
-Flip = Literal["none", "horizontal", "both"]
-# Of images [batch, channels, height, width].
-FLIP_DIMENSIONS: dict[Flip, tuple[int, ...]] = {"none": (), "horizontal": (3,), "both": (2, 3)}
+UNCHANGED = Augmentation()
 
 
 class Forward:
@@ -32,13 +31,13 @@ class Forward:
         self._prefix = FrozenPrefix(model, kept) if kept is not None else None
         self._stem: Any = None
         self.sharded = is_sharded(model)
-        self._flip_dimensions: tuple[int, ...] = ()
+        self._augmentation = UNCHANGED
 
     @contextlib.contextmanager
-    def training(self, split: EncodedSplit, flip: Flip = "none") -> Iterator[None]:
-        """Training mode, for rows of `split`; images are flipped at random."""
+    def training(self, split: EncodedSplit, augmentation: Augmentation = UNCHANGED) -> Iterator[None]:
+        """Training mode, for rows of `split`, whose images are varied."""
         self.model.train()
-        self._flip_dimensions = FLIP_DIMENSIONS[flip]
+        self._augmentation = augmentation
         if self._prefix is not None:
             self._prefix.freeze_dropout()
         with self._skipping(split):
@@ -48,7 +47,7 @@ class Forward:
     def predicting(self, split: EncodedSplit) -> Iterator[None]:
         """Evaluation mode without gradients, for rows of `split`."""
         self.model.eval()
-        self._flip_dimensions = ()
+        self._augmentation = UNCHANGED
         with torch.inference_mode(), self._skipping(split):
             yield
 
@@ -58,8 +57,8 @@ class Forward:
         inputs = {name: tensor.to(device) for name, tensor in model_inputs(split, rows, self._pad_id).items()}
         if self._stem is not None and split.states is not None:
             self._stem.feed(pad_states(split.offsets, split.states, rows).to(device))
-        if self._flip_dimensions and "pixel_values" in inputs:
-            inputs["pixel_values"] = flipped(inputs["pixel_values"], self._flip_dimensions)
+        if "pixel_values" in inputs:
+            inputs["pixel_values"] = self._augmentation(inputs["pixel_values"])
         with autocast(device, self._dtype):
             outputs: Tensor = self.model(**inputs).logits
         return outputs.float()
@@ -78,14 +77,6 @@ class Forward:
         with self._prefix.skipped() as self._stem:
             yield
         self._stem = None
-
-
-def flipped(pixels: Tensor, dimensions: tuple[int, ...]) -> Tensor:
-    """Images [batch, channels, height, width], each flipped along each of the dimensions with a chance of one half."""
-    for dimension in dimensions:
-        chosen = torch.rand(len(pixels), device=pixels.device) < 0.5
-        pixels = torch.where(chosen[:, None, None, None], pixels.flip(dimension), pixels)
-    return pixels
 
 
 class Predicts(Protocol):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import losses
 from analysis.predictions import FloatArray, IntArray
+from trainables.augmentation import Augmentation
 from trainables.batches import share
 from trainables.config import TrialConfig
 from trainables.epoch import Pass, last_passes
@@ -80,12 +81,13 @@ class Classifying:
     ) -> None:
         self._forward, self._loss, self._config, self._data, self._worker = forward, loss, config, data, worker
         self._targets = torch.from_numpy(np.array(data.task.targets(data.train)))
+        self._augmentation = Augmentation(**config.training.augmentation.model_dump())
         self._passes: list[tuple[int, IntArray, Tensor]] = []
         prior = torch.from_numpy(data.task.prior(data.train, amounts.mass, amounts.weights)).float()
         set_head_bias(forward.model, losses.outputs_for(loss, prior).to(worker.device))
 
     def training(self) -> AbstractContextManager[None]:
-        return self._forward.training(self._data.train, self._config.training.augmentation.flip)
+        return self._forward.training(self._data.train, self._augmentation)
 
     def row_losses(self, number: int, rows: IntArray) -> Tensor:
         outputs = self._forward(self._data.train, rows)

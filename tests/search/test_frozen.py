@@ -82,8 +82,8 @@ def test_in_bf16_they_take_half(given):
     np.testing.assert_allclose(values, whole.train.states, rtol=2**-8)
 
 
-@pytest.mark.parametrize("flip", ["none", "both"])
-def test_images_have_states_unless_they_are_flipped(tmp_path, flip):
+@pytest.mark.parametrize("varied", [{}, {"flip": "both"}, {"turn": True}, {"shift": 0.1}])
+def test_images_have_states_unless_they_are_varied(tmp_path, varied):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (20, 28, 28, 3)).astype(np.uint8)
     np.savez(tmp_path / "rows.npz", image=images, label=np.array(["common", "rare"] * 10))
@@ -92,15 +92,15 @@ def test_images_have_states_unless_they_are_flipped(tmp_path, flip):
         "data": {"path": "rows.npz", "image": "image", "label": "label"},
         "task": {"kind": "multiclass", "minority": ["rare"]},
         "model": {"base": "tiny-vit", "lora": {"layers": "last 1"}},
-        "training": {"augmentation": {"flip": flip}},
+        "training": {"augmentation": varied},
     }
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(tree))
     experiment, base = load_experiment(tmp_path / "experiment.yaml").experiment, resolve_base("tiny-vit")
     data, told = prepare(experiment, load_processor(base), base=tmp_path), io.StringIO()
     found = with_frozen_states(data, experiment, base, Console(file=told, width=200))
-    if flip == "none":
+    if not varied:
         assert found.train.states.shape == (len(data.train), (PATCHES + 1) * WIDTH)
         assert told.getvalue() == ""
     else:
         assert found.train.states is None
-        assert "images that are flipped differ from epoch to epoch" in told.getvalue()
+        assert "images that are varied (training.augmentation) differ from epoch to epoch" in told.getvalue()
