@@ -30,7 +30,7 @@ from floors import floors
 from rich.console import Console
 from seed_table import seed_table, spread
 
-from analysis.errors import RarecallError
+from analysis.errors import Fault, InputError, RarecallError
 from search.experiment import LoadedExperiment, load_experiment
 from search.export import ExportOptions, export_trial
 from search.launch import LaunchOptions, launch
@@ -76,6 +76,7 @@ def compare(
     plain = load_experiment(path, changes)
     data = load_splits(plain.experiment, plain.folder)
     rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
+    _check_shown(shown, rows)
     minutes = []
     for seed in seeds:
         for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
@@ -91,6 +92,16 @@ def compare(
     return "\n".join(
         [*seed_table("on the test split", rows, shown), f"{took}; mean (lowest to highest) of seeds {list(seeds)}"]
     )
+
+
+def _check_shown(shown: Sequence[str], rows: Mapping[str, Sequence[Metrics]]) -> None:
+    """Before hours of training, and not after them."""
+    known = set.intersection(*(set(metrics) for found in rows.values() for metrics in found))
+    if unknown := [key for key in shown if key not in known]:
+        faults = [
+            Fault("--metrics", f"must be metrics of the task: {', '.join(sorted(known))}", key) for key in unknown
+        ]
+        raise InputError("--metrics", faults)
 
 
 def main() -> int:
