@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from analysis.errors import RarecallError
+from analysis.errors import Fault, InputError, RarecallError
 from analysis.metrics import evaluate
 from analysis.predictions import Predictions
 from analysis.table import Column, render_columns
@@ -59,7 +59,11 @@ def _features(train: Examples, test: Examples, characters: bool) -> tuple[Any, A
         )
     grams = {"analyzer": "char_wb", "ngram_range": (1, 3)} if characters else {"ngram_range": (1, 2)}
     words = TfidfVectorizer(min_df=2, sublinear_tf=True, **grams)
-    return words.fit_transform(train.texts), words.transform(test.texts)
+    try:
+        return words.fit_transform(train.texts), words.transform(test.texts)
+    except ValueError as error:
+        rule, remedy = "must hold words that come twice", "--characters, for scripts without spaces"
+        raise InputError("data.text", [Fault("data.text", rule, str(error), remedy)]) from error
 
 
 def _majority(data: LabelledSplits, test: Examples) -> Predictions:
@@ -135,10 +139,10 @@ def main() -> int:
     try:
         loaded = load_experiment(options.experiment, {"data.max_train_rows": None} if options.all_rows else {})
         data = load_splits(loaded.experiment, loaded.folder)
+        found = floors(data, options.characters)
     except RarecallError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    found = floors(data, options.characters)
     print(json.dumps({floor.name: floor.metrics for floor in found}, indent=2) if options.json else _table(data, found))
     return 0
 

@@ -21,7 +21,7 @@ from trainables.config import TrialConfig
 from trainables.examples import Examples
 from trainables.loop import build_model
 from trainables.manifest import damage
-from trainables.models import load_classifier, load_processor, load_writer, open_pool, quiet_transformers
+from trainables.models import load_classifier, load_processor, load_writer, open_pool, quiet_transformers, unwrapped
 from trainables.prompts import fitted
 from trainables.tasks import InstructedScores, Task, writes_answers
 from trainables.tasks.protocol import Outputs
@@ -70,8 +70,7 @@ def write_model(
 def _prepare_to_write(model: Any, tokenizer: Any, task: Task) -> None:
     """Have the folder say how answers are written: greedily, and with padding before the prompts."""
     if isinstance(task, InstructedScores):
-        base = model.get_base_model() if isinstance(model, PeftModel) else model
-        set_greedy(base, tokenizer, task.given_frame.answer_tokens)
+        set_greedy(unwrapped(model), tokenizer, task.given_frame.answer_tokens)
         tokenizer.padding_side = "left"
 
 

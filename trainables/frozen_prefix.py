@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 
 from trainables.batches import model_inputs
 from trainables.encode import EncodedSplit, States
+from trainables.models import unwrapped
 
 Precision = Literal["fp32", "bf16"]
 BYTES_PER_NUMBER: dict[Precision, int] = {"fp32": 4, "bf16": 2}
@@ -36,7 +36,7 @@ class FrozenPrefix:
     """
 
     def __init__(self, model: nn.Module, kept: int) -> None:
-        base = model.get_base_model() if isinstance(model, PeftModel) else model
+        base = unwrapped(model)
         config: Any = base.config
         if hasattr(config, "patch_size") and config.model_type != "vit":
             raise ValueError(f"{type(base).__name__} takes images and is no ViT, whose patches keep their number")

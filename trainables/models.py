@@ -240,13 +240,18 @@ def open_pool(base: BaseModel, task: Task, pad_token_id: int | None) -> Classifi
     return WriterPool(base) if writes_answers(task) else ClassifierPool(base, task.output_names, pad_token_id)
 
 
+def unwrapped(model: Any) -> Any:
+    """The transformers model inside of what peft made of it; one without an adapter as it is."""
+    return model.get_base_model() if isinstance(model, peft.PeftModel) else model
+
+
 def checkpoint_activations(model: Any) -> None:
     """Compute the activations of every layer again in the backward pass (Chen et al. 2016, arXiv 1604.06174).
 
     Raises:
         ValueError: the architecture has no layers that can do so.
     """
-    base: Any = model.get_base_model() if isinstance(model, peft.PeftModel) else model
+    base = unwrapped(model)
     base.config.use_cache = False
     base.activation_checkpointing_enable({"use_reentrant": False})
     # Only with re-entrance would inputs need gradients, which had to run back through frozen layers.

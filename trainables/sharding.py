@@ -8,11 +8,11 @@ a head, is small and whole on every worker, so gradients, optimiser and checkpoi
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from trainables.frozen_prefix import layer_stack
+from trainables.models import unwrapped
 from trainables.worker import Worker
 
 
@@ -24,8 +24,7 @@ def shard_frozen(model: Any, worker: Worker) -> None:
     Raises:
         ValueError: the model's layers are not where this project knows to look for them.
     """
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
-    owner, name = layer_stack(base)
+    owner, name = layer_stack(unwrapped(model))
     if worker.device.type == "cuda":
         torch.cuda.set_device(worker.device)
     mesh = init_device_mesh(worker.device.type, (worker.size,))
