@@ -7,6 +7,8 @@ from analysis.criteria import Verdict, split_key
 from analysis.intervals import Interval
 from analysis.weighted import AS_COUNTED
 
+_POWERS = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
+
 
 def value_text(key: str, value: float) -> str:
     """A metric's value under its key or bare name: whole amounts without decimals, "-" for none.
@@ -76,3 +78,21 @@ def is_share(key: str) -> bool:
     """Whether the metric of a key is a share, to be read in percent."""
     metric = metric_registry.find(split_key(key)[0])
     return metric is not None and metric.scale == "share"
+
+
+def parameters_text(trained: int, total: int) -> str:
+    """How much of a model is trained.
+
+    >>> parameters_text(18_480_000, 1_562_200_000), parameters_text(250_000, 250_000)
+    ('18.5 M of 1.56 B parameters (1.2 %)', '250 k of 250 k parameters (100.0 %)')
+    """
+    return f"{_short(trained)} of {_short(total)} parameters ({100 * trained / total:.1f} %)"
+
+
+def _short(count: int) -> str:
+    """Three digits and the power of a thousand."""
+    for power, unit in _POWERS:
+        # 999,600 is a million in three digits.
+        if count >= 0.9995 * power:
+            return f"{count / power:.3g} {unit}"
+    return str(count)

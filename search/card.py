@@ -3,6 +3,7 @@
 import json
 
 from analysis.run import Run
+from analysis.wording import parameters_text
 from search.card_metadata import base_on_the_hub, metadata_block
 from search.card_script import plain_script
 from search.card_sections import (
@@ -24,7 +25,7 @@ CARD = """\
 {metadata}
 # {name}, trial {trial}
 
-{weights}, fine-tuned from {base} for {kind}: {classes}.
+{weights}, fine-tuned from {base} for {kind}: {classes}. Trained were {parameters}.
 Chosen among {trials} trials by its criteria, then by {objective}, on the validation split.
 
 ## What it recalls
@@ -81,6 +82,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         name=experiment.name,
         trial=exported.trial.trial,
         weights=_weights(exported, experiment.model.adapter),
+        parameters=parameters_text(*exported.parameters),
         base=_base(loaded),
         kind=experiment.task.kind,
         classes=", ".join(run.labels.classes),

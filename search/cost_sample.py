@@ -21,7 +21,7 @@ from trainables.forward import predict_outputs
 from trainables.frozen_prefix import entry_width, state_bytes
 from trainables.learning import PREDICTION_BATCH_FACTOR, open_forward
 from trainables.loop import build_model, train
-from trainables.models import ClassifierPool, load_processor, open_pool
+from trainables.models import ClassifierPool, ParameterCounts, count_parameters, load_processor, open_pool
 from trainables.optimisation import resolve_precision
 from trainables.prepare import LabelledSplits, PreparedData
 from trainables.prompts import encode_for, fitted
@@ -36,13 +36,16 @@ SAMPLING = ("training.oversampling.ratio", "training.weighted_sampling.strength"
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on a sample. train, validate, freeze: seconds per row. checkpoint: bytes."""
+    """What was measured on a sample. train, validate, freeze: seconds per row. checkpoint: bytes. parameters: of the
+    model with the experiment's own settings.
+    """
 
     train: float
     validate: float
     freeze: float
     checkpoint: int
     device: str
+    parameters: ParameterCounts
 
 
 class CostSample:
@@ -85,10 +88,11 @@ class CostSample:
             data, freeze = self._data_with_states(states)
             pool = open_pool(self._base, data.task, data.pad_id)
             per_row, checkpoint = _training(self._config(), data, pool, worker)
-            validate = _validating(self._config(), data, pool, worker)
+            model = build_model(self._experiment.model, pool, seed=0)
+            validate = _validating(model, self._config(), data, pool, worker)
         finally:
             torch.set_num_threads(before)
-        return Measured(per_row, validate, freeze, checkpoint, worker.device.type)
+        return Measured(per_row, validate, freeze, checkpoint, worker.device.type, count_parameters(model))
 
     def _config(self) -> TrialConfig:
         """The experiment's own settings, every row once and for as many epochs as there is time."""
@@ -155,9 +159,9 @@ def _checkpoint_bytes(result: Any) -> int:
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
-def _validating(config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> float:
+def _validating(model: Any, config: TrialConfig, data: PreparedData, pool: ClassifierPool, worker: Worker) -> float:
     """Seconds per row of a validation pass, of the second one."""
-    model = build_model(config.model, pool, seed=0).to(worker.device)
+    model.to(worker.device)
     dtype = resolve_precision(config.training.precision, worker.device)
     forward = open_forward(model, pool, config, data, worker, dtype)
     size = PREDICTION_BATCH_FACTOR * config.training.batch_size

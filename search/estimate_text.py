@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from analysis.decidability import MARGIN, Decidability
 from analysis.intervals import LEVEL
 from analysis.table import GAP, Column, cut, fitting, render_columns, total_width
-from analysis.wording import duration_text, probability_text
+from analysis.wording import duration_text, parameters_text, probability_text
 from search.estimate import Estimate, Outlook
 
 SHOWN_CLASSES = 12
@@ -98,6 +98,7 @@ def _cost(found: Estimate, width: int) -> Iterator[str]:
     if measured:
         per_row = f"{1000 * measured.train:.2f} ms to train on a row, {1000 * measured.validate:.2f} ms to validate one"
         frozen = f", {1000 * measured.freeze:.2f} ms once to compute its frozen layers" if measured.freeze else ""
+        yield from textwrap.wrap(f"trained with its own settings: {parameters_text(*measured.parameters)}", width)
         yield from textwrap.wrap(f"measured on this {measured.device.upper()}: {per_row}{frozen}", width)
     yield ""
     kinds = {

@@ -63,9 +63,10 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     base = resolve_base(config.model.base, loaded.folder)
     data = _deciding(_same_data(run, load_splits(config, loaded.folder)), config, row)
     try:
-        write_model(output, base, config, data.task, run.resolve(row.checkpoint or ""), merge=options.merge)
+        trained = run.resolve(row.checkpoint or "")
+        parameters = write_model(output, base, config, data.task, trained, merge=options.merge)
         measured = check_and_measure(run, row, data, config, output)
-        exported = Exported(output, record, row, *measured, assessment)
+        exported = Exported(output, record, row, *measured, assessment, parameters)
         write_facts(exported, run, loaded)
     except BaseException:
         discard(output)

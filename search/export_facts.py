@@ -31,6 +31,7 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "probability_of_all": exported.assessment.joint,
         # Not empty only after --force.
         "missed": [finding.criterion.text for finding in with_status(exported.assessment, "missed")],
+        "parameters": exported.parameters._asdict(),
         "data_hash": run.header["data_hash"],
         "versions": run.header["versions"],
     }

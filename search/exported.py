@@ -8,13 +8,16 @@ from analysis.predictions import LabelSpace
 from analysis.run import EpochRow, TrialRecord
 from analysis.table import Column, render_columns
 from analysis.verdicts import Assessment
+from trainables.models import ParameterCounts
 
 Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """test, test_confusion: None without a test split. assessment: of the criteria, by the stored predictions."""
+    """test, test_confusion: None without a test split. assessment: of the criteria, by the stored predictions.
+    parameters: of the model, as it was trained.
+    """
 
     folder: Path
     trial: TrialRecord
@@ -23,6 +26,7 @@ class Exported:
     test: Metrics | None
     test_confusion: Confusion | None
     assessment: Assessment
+    parameters: ParameterCounts
 
     def recall_rows(self, labels: LabelSpace) -> list[tuple[str, str, str]]:
         """Class, validation recall and test recall, as texts with the number of rows behind each figure."""

@@ -21,7 +21,7 @@ from trainables.examples import Examples
 from trainables.export import write_model
 from trainables.forward import Forward, predict_outputs
 from trainables.loop import build_model
-from trainables.models import ClassifierPool, load_processor
+from trainables.models import ClassifierPool, ParameterCounts, load_processor
 from trainables.tasks import build_task
 from trainables.worker import Worker
 
@@ -167,6 +167,8 @@ def write_card(folder, task):
     record = TrialRecord("t0001", epochs=[row])
     labels: LabelSpace = task.label_space
     run = Run(folder.parent, ({},), {"t0001": record}, [], (), labels, "minority_recall")
-    exported = Exported(folder, record, row, {}, {}, None, Assessment((), 1.0, 0.9))
+    exported = Exported(
+        folder, record, row, {}, {}, None, Assessment((), 1.0, 0.9), ParameterCounts(147_456, 22_860_000)
+    )
     card = model_card(exported, run, load_experiment(folder / "experiment.yaml"))
     (folder / "README.md").write_text(card, encoding="utf-8")

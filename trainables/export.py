@@ -21,7 +21,16 @@ from trainables.config import TrialConfig
 from trainables.examples import Examples
 from trainables.loop import build_model
 from trainables.manifest import damage
-from trainables.models import load_classifier, load_processor, load_writer, open_pool, quiet_transformers, unwrapped
+from trainables.models import (
+    ParameterCounts,
+    count_parameters,
+    load_classifier,
+    load_processor,
+    load_writer,
+    open_pool,
+    quiet_transformers,
+    unwrapped,
+)
 from trainables.prompts import fitted
 from trainables.tasks import InstructedScores, Task, writes_answers
 from trainables.tasks.protocol import Outputs
@@ -33,8 +42,8 @@ DECISION_RULE_FILE = "decision_rule.json"
 
 def write_model(
     folder: Path, base: BaseModel, config: TrialConfig, task: Task, trained: Path, *, merge: bool = False
-) -> None:
-    """Write the checkpoint `trained` to `folder` so that transformers and peft load it.
+) -> ParameterCounts:
+    """Write the checkpoint `trained` to `folder` so that transformers and peft load it; how large the model is.
 
     merge: put an adapter into the weights of its base, so that transformers alone loads the folder. Otherwise a base
     model that only this machine can find is written along, with a configuration that knows the number of outputs; peft
@@ -49,6 +58,7 @@ def write_model(
     pad_id = getattr(processor, "pad_token_id", None)
     task = fitted(task, processor, config.model.max_length)
     model = build_model(config.model, open_pool(base, task, pad_id), config.training.seed)
+    counts = count_parameters(model)
     checkpoint.restore_model(trained, model)
     _prepare_to_write(model, processor, task)
     if isinstance(model, PeftModel) and merge:
@@ -65,6 +75,7 @@ def write_model(
             _prepare_to_write(whole, processor, task)
             whole.save_pretrained(folder / BASE_FOLDER)
         point_to_base(folder, folder.resolve() / BASE_FOLDER)
+    return counts
 
 
 def _prepare_to_write(model: Any, tokenizer: Any, task: Task) -> None:

@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import peft
 import torch
@@ -243,6 +243,21 @@ def open_pool(base: BaseModel, task: Task, pad_token_id: int | None) -> Classifi
 def unwrapped(model: Any) -> Any:
     """The transformers model inside of what peft made of it; one without an adapter as it is."""
     return model.get_base_model() if isinstance(model, peft.PeftModel) else model
+
+
+class ParameterCounts(NamedTuple):
+    """How many parameters are trained, and how many there are; those that are packed in 4 bits count one by one."""
+
+    trained: int
+    total: int
+
+
+def count_parameters(model: Any) -> ParameterCounts:
+    """The parameters of a model as `ClassifierPool` hands it out."""
+    if isinstance(model, peft.PeftModel):
+        return ParameterCounts(*model.get_nb_trainable_parameters())
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return ParameterCounts(sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes))
 
 
 def checkpoint_activations(model: Any) -> None:

@@ -18,6 +18,7 @@ from search.card_sections import criteria_section, data_section, limits_section,
 from search.experiment import load_experiment
 from search.exported import Exported
 from search.gate import measured_text, pass_gate, with_status
+from trainables.models import ParameterCounts
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))
 COUNTS = {"train": {"common": 2000, "rare": 31}, "validation": {"common": 100, "rare": 3}}
@@ -153,7 +154,9 @@ def test_the_hub_can_read_the_metadata(tmp_path, base, adapter, known):
     if adapter:
         (tmp_path / "adapter_config.json").write_text(json.dumps({}))
     metrics = dict(row.metrics)
-    made = Exported(tmp_path, run.trials["t0001"], row, metrics, None, None, Assessment((), 1.0, 0.9))
+    made = Exported(
+        tmp_path, run.trials["t0001"], row, metrics, None, None, Assessment((), 1.0, 0.9), ParameterCounts(1, 2)
+    )
     block = metadata_block(made, load_experiment(tmp_path / "experiment.yaml"))
     data = ModelCard(f"{block}\n# made\n").data
     assert (data.base_model, getattr(data, "base_model_relation", None)) == known

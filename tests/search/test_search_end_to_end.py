@@ -130,6 +130,8 @@ def test_the_exported_folder_holds_what_others_expect(finished, exported):
     row = next(row for row in run.trials[facts["trial"]].epochs if row.epoch == facts["epoch"])
     assert facts["validation"]["minority_recall"] == pytest.approx(row.metrics["minority_recall"])
     assert sum(map(sum, facts["confusion"]["test"])) == 25
+    assert 0 < facts["parameters"]["trained"] < facts["parameters"]["total"]
+    assert " parameters (0." in (folder / "README.md").read_text()
     winning = yaml.safe_load((folder / "experiment.yaml").read_text())
     assert winning["training"]["learning_rate"] == run.trials[facts["trial"]].params["training.learning_rate"]
     assert Path(winning["data"]["path"]) == finished[0] / "articles.jsonl"

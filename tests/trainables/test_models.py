@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from trainables.bases import resolve_base
-from trainables.models import ClassifierPool, head_modules, load_tokenizer, lora_targets, set_head_bias
+from trainables.models import (
+    ClassifierPool,
+    count_parameters,
+    head_modules,
+    load_tokenizer,
+    lora_targets,
+    set_head_bias,
+)
 
 LABELS = ("common", "rare", "rarest")
 LORA = {"rank": 4, "alpha": 16.0, "dropout": 0.0, "targets": "attention", "layers": "all"}
@@ -89,3 +96,16 @@ def test_head_bias_starts_at_the_prior(pool):
 
 def test_whole_model_trains_every_weight(pool):
     assert all(parameter.requires_grad for parameter in pool.whole(seed=0).parameters())
+
+
+def test_parameters_are_counted_as_trained_and_in_all(pool):
+    """MiniLM has 22,713,216: its pooler is among them, the classifier of three labels is not."""
+    pooler, classifier = 384 * 384 + 384, 384 * 3 + 3
+    adapter = 6 * 4 * 2 * 4 * 384  # layers, projections, A and B of rank 4
+    # peft keeps what it trains anew, pooler and classifier, beside the original.
+    whole = 22_713_216 + classifier
+    assert count_parameters(pool.with_lora(**LORA, seed=0)) == (
+        adapter + pooler + classifier,
+        whole + adapter + pooler + classifier,
+    )
+    assert count_parameters(pool.whole(seed=0)) == (whole, whole)
