@@ -15,7 +15,8 @@ from analysis.metrics import Metric, evaluate
 from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Predictions
 from analysis.tally import Tally, tally
 
-# Computed from counts by class alone. Any metric that is not named here is computed from rows.
+# Computed from counts by class alone, of all draws at once: counts with an axis in front are nothing special to them.
+# Any metric that is not named here is computed from rows.
 FROM_COUNTS = frozenset(
     (
         "recall",
