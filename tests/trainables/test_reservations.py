@@ -6,6 +6,7 @@ import pytest
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 
+from trainables.slot import reservations
 from trainables.slot.reservations import give_back, reservations_returned
 
 
@@ -61,3 +62,24 @@ def test_without_it_ray_would_keep_the_group_of_a_killed_actor(local_ray):
     assert lost in held()
     wait_until(lambda: bytes.fromhex(lost) not in {group.placement_group_id for group in give_back()})
     wait_until(lambda: lost not in held())
+
+
+def test_a_group_that_was_asked_for_before_its_actor_died_and_made_afterwards_is_found_too(local_ray, monkeypatch):
+    """Ray marks the groups it has when their actor dies; one that reached it later is never marked."""
+    living, killed = Holder.remote(), Holder.remote()
+    kept, lost = ray.get([living.reserve.remote(), killed.reserve.remote()])
+    ours = reservations._ours
+
+    def unmarked():
+        groups = ours()
+        for group in groups:
+            group.creator_actor_dead = False
+        return groups
+
+    monkeypatch.setattr(reservations, "_ours", unmarked)
+    ray.kill(killed)
+    wait_until(lambda: bytes.fromhex(lost) not in {group.placement_group_id for group in give_back()})
+    wait_until(lambda: lost not in held())
+    assert kept in held()
+    ray.kill(living)
+    wait_until(lambda: bytes.fromhex(kept) not in {group.placement_group_id for group in give_back()})

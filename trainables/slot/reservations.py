@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import ray
 from ray._private.state import state as cluster_state
-from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]  # generated
+from ray.core.generated.gcs_pb2 import (  # type: ignore[attr-defined]  # generated
+    ActorTableData,
+    PlacementGroupTableData,
+)
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 SWEEP_SECONDS = 2.0
@@ -50,12 +53,27 @@ def give_back() -> list[PlacementGroupTableData]:
     """Remove the placement groups of this driver whose creating actor is dead; returns those that are left."""
     left = []
     for group in _ours():
-        # Those that the driver itself created have no actor, which Ray counts as a dead one.
-        if group.creator_actor_dead and not ray.ActorID(group.creator_actor_id).is_nil():
+        if _creator_is_dead(group):
             remove_placement_group(PlacementGroup(ray.PlacementGroupID(group.placement_group_id)))
         else:
             left.append(group)
     return left
+
+
+def _creator_is_dead(group: PlacementGroupTableData) -> bool:
+    """Whether the actor that created the group is dead; those that the driver itself created have none.
+
+    The group's own mark is not enough: it is set when an actor dies, and a group whose request was still on its way
+    then, as that of a worker group killed while it starts, never gets it.
+    """
+    creator = ray.ActorID(group.creator_actor_id)
+    if creator.is_nil():
+        return False
+    if group.creator_actor_dead:
+        return True
+    found = cluster_state._connect_and_get_accessor().get_actor_info(creator)
+    # Ray forgets the oldest of many dead actors, and never a living one.
+    return found is None or ActorTableData.FromString(found).state == ActorTableData.DEAD
 
 
 def _sweep_until(ended: threading.Event) -> None:
