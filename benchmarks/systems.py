@@ -44,8 +44,6 @@ UNMITIGATED = {
     "training.class_weights.values": {},
     "training.loss": {"gamma": 0.0},
     "training.decision_rule.fit": False,
-    # One trial alone takes all cores, which a search shares out among its slots.
-    "resources.cpus_per_worker": max(1, len(os.sched_getaffinity(0))),
 }
 SHOWN = ("minority_recall", "minority_precision", "minority_f1", "macro_f1", "accuracy")
 Metrics = Mapping[str, float]
@@ -80,8 +78,11 @@ def compare(
     rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
     _check_shown(shown, rows)
     minutes = []
+    # One trial alone takes all cores, which a search shares out among its slots.
+    cores = max(1, len(os.sched_getaffinity(0)) // plain.experiment.resources.workers)
+    alone = {**UNMITIGATED, "resources.cpus_per_worker": cores}
     for seed in seeds:
-        for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
+        for name, overrides in (("no mitigation", alone), ("rarecall", {})):
             loaded = load(path, seed, {**changes, **overrides})
             loaded = loaded.without_search() if overrides else loaded
             folder = loaded.run_folder().with_name(f"{loaded.experiment.name}-seed{seed}")

@@ -6,8 +6,8 @@ import psutil
 from rich.console import Console
 
 from search.experiment import Experiment
-from trainables.augmentation import Augmentation
 from trainables.bases import BaseModel
+from trainables.config import AugmentationConfig
 from trainables.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from trainables.models import load_classifier
 from trainables.prepare import PreparedData
@@ -30,7 +30,7 @@ def obstacle(experiment: Experiment, *, images: bool, writes: bool) -> str:
     """Why the outputs would not be the same in each epoch, or are not enough; empty where nothing is in the way."""
     if writes:
         return "a model that writes needs them for each token"
-    varied = Augmentation(**experiment.training.augmentation.model_dump()).varies
+    varied = experiment.training.augmentation != AugmentationConfig()
     varied = varied or any(key.startswith(VARIED) for key in experiment.full_space())
     return "images that are varied (training.augmentation) differ from epoch to epoch" if images and varied else ""
 

@@ -19,19 +19,11 @@ class Augmentation:
     flip: along which dimensions, each with a chance of one half. turn: by none to three quarters of a circle, all four
     equally often; by none or a half where images are not square. shift: by up to this share of their sides in either
     direction, all whole pixels equally often; what moves in repeats the edge.
-
-    >>> Augmentation(flip="both").varies, Augmentation().varies
-    (True, False)
     """
 
     flip: Flip = "none"
     turn: bool = False
     shift: float = 0.0
-
-    @property
-    def varies(self) -> bool:
-        """Whether an image can come out changed."""
-        return self != Augmentation()
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Images [batch, channels, height, width], each varied by itself; torch's generator decides how."""

@@ -68,8 +68,9 @@ def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> Any
     """
     if isinstance(task, Multilabel):
         return task.with_rule(f1_thresholds(sigmoid(finite(outputs)), task.targets(truth) > 0))
-    best, fitness = task, Fitness(task, task.predictions(outputs, truth).strata, goal)
-    highest = fitness(task.predictions(outputs, truth))
+    plain = task.predictions(outputs, truth)
+    best, fitness = task, Fitness(task, plain.strata, goal)
+    highest = fitness(plain)
     for _ in range(SWEEPS):
         before = highest
         for position in range(len(task.rule)):

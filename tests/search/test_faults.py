@@ -1,6 +1,5 @@
 """What accidents cost a search: at most the epoch in flight, and the user is told; see docs/faults.md."""
 
-import contextlib
 import csv
 import os
 import resource
@@ -20,6 +19,7 @@ from analysis.ledger import Ledger, read_ledger
 from search.cli import main
 from tests.conftest import RAY_CPUS
 from tests.faulty_search import HEADER, OPENING, FaultySearch, hangs, killed, names_of, small_files, stopped
+from tests.own_session import end_session
 
 LOST = "the worker group ended: rank 0: The actor died unexpectedly before finishing this task."
 
@@ -277,12 +277,8 @@ class Driver:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, psutil.Error):
-                if os.getsid(process.pid) == self.process.pid:
-                    process.kill()
+        end_session(self.process)
+        self.process.stderr.close()
 
     def wait_for_epochs(self, ledger, count):
         deadline = time.monotonic() + 300

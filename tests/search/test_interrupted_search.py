@@ -1,6 +1,5 @@
 """What Ctrl-C and a kill leave of a search, and what becomes of it."""
 
-import contextlib
 import json
 import os
 import signal
@@ -8,11 +7,11 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from analysis.ledger import read_ledger
 from tests.command_line import COMMAND, rarecall, write_experiment
+from tests.own_session import end_session
 from tests.tiny_experiment import TIERED
 
 # What runs in the background of a shell ignores Ctrl-C, and hands that on; a search in a terminal does not.
@@ -39,12 +38,7 @@ class Search:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, psutil.Error):
-                if os.getsid(process.pid) == self.process.pid:
-                    process.kill()
+        end_session(self.process)
         self.output.close()
 
     def wait_for(self, kind, count, seconds=240):
