@@ -78,11 +78,8 @@ def compare(
     rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
     _check_shown(shown, rows)
     minutes = []
-    # One trial alone takes all cores, which a search shares out among its slots.
-    cores = max(1, len(os.sched_getaffinity(0)) // plain.experiment.resources.workers)
-    alone = {**UNMITIGATED, "resources.cpus_per_worker": cores}
     for seed in seeds:
-        for name, overrides in (("no mitigation", alone), ("rarecall", {})):
+        for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
             loaded = load(path, seed, {**changes, **overrides})
             loaded = loaded.without_search() if overrides else loaded
             folder = loaded.run_folder().with_name(f"{loaded.experiment.name}-seed{seed}")

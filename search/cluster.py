@@ -92,34 +92,46 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
         ray.shutdown()
 
 
-def layout(resources: ResourcesConfig, trials: int) -> SlotLayout:
+def layout(resources: ResourcesConfig, trials: int, *, joined: bool) -> SlotLayout:
     """Slots that fit the connected cluster, never more than there are trials to run.
+
+    joined: the cluster is one that others may use too.
 
     Raises:
         InputError: not even one slot fits, or more were asked for than do, told with what there is.
     """
     there = _reachable()
-    return layout_within(resources, trials, there.get("CPU", 0.0), there.get("GPU", 0.0))
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    return layout_within(resources, trials, cpus, gpus, all_ours=not joined and len(ray.nodes()) == 1)
 
 
-def layout_within(resources: ResourcesConfig, trials: int, cpus: float, gpus: float) -> SlotLayout:
+def layout_within(
+    resources: ResourcesConfig, trials: int, cpus: float, gpus: float, *, all_ours: bool = False
+) -> SlotLayout:
     """The same for so many CPUs and GPUs, without asking Ray.
+
+    all_ours: they are one machine's and nobody else's, so that `cpus_per_worker: auto` may leave none idle.
 
     Raises:
         InputError: as `layout`.
     """
     wanted_gpus = resources.gpus_per_worker
     per_worker_gpus = (1.0 if gpus else 0.0) if wanted_gpus == "auto" else float(wanted_gpus)
-    fits = int(cpus / (resources.workers * resources.cpus_per_worker) + 1e-9)
+    per_worker_cpus = 1.0 if resources.cpus_per_worker == "auto" else float(resources.cpus_per_worker)
+    fits = int(cpus / (resources.workers * per_worker_cpus) + 1e-9)
     if per_worker_gpus:
         fits = min(fits, int(gpus / (resources.workers * per_worker_gpus) + 1e-9))
     asked = resources.slots
     if fits < (1 if asked == "auto" else asked):
-        raise InputError("resources", [_does_not_fit(resources, per_worker_gpus, fits, cpus, gpus)])
+        slot = f"{resources.workers} × ({per_worker_cpus:g} CPU, {per_worker_gpus:g} GPU)"
+        raise InputError("resources", [_does_not_fit(asked, slot, fits, cpus, gpus)])
+    slots = max(1, min(trials, fits if asked == "auto" else asked))
+    if resources.cpus_per_worker == "auto" and all_ours and not per_worker_gpus:
+        per_worker_cpus = float(cpus // (slots * resources.workers))
     return SlotLayout(
-        slots=max(1, min(trials, fits if asked == "auto" else asked)),
+        slots=slots,
         workers=resources.workers,
-        cpus=resources.cpus_per_worker,
+        cpus=per_worker_cpus,
         gpus=per_worker_gpus,
         epoch_timeout=resources.epoch_timeout,
     )
@@ -132,10 +144,9 @@ def _reachable() -> dict[str, float]:
     return {key: max(now.get(key, 0.0), float(at_most.get(key, 0.0))) for key in {*now, *at_most}}
 
 
-def _does_not_fit(resources: ResourcesConfig, gpus_each: float, fits: int, cpus: float, gpus: float) -> Fault:
-    slot = f"{resources.workers} × ({resources.cpus_per_worker:g} CPU, {gpus_each:g} GPU)"
-    asked = "at least one slot" if resources.slots == "auto" else f"{resources.slots} slots"
-    rule = f"{asked} of {slot} must fit the cluster, which has {cpus:g} CPU and {gpus:g} GPU and holds {fits}"
+def _does_not_fit(asked: int | Literal["auto"], slot: str, fits: int, cpus: float, gpus: float) -> Fault:
+    wanted = "at least one slot" if asked == "auto" else f"{asked} slots"
+    rule = f"{wanted} of {slot} must fit the cluster, which has {cpus:g} CPU and {gpus:g} GPU and holds {fits}"
     return Fault(
         "resources.slots",
         rule,

@@ -77,13 +77,15 @@ class CostSample:
         images, writes = self._train.images is not None, writes_answers(self._task)
         return keeps_states(self._experiment) and not obstacle(self._experiment, images=images, writes=writes)
 
-    def measured(self, states: int) -> Measured:
-        """Seconds per row of training and validation, of computing the frozen states, and a checkpoint's bytes."""
-        experiment = self._experiment
+    def measured(self, states: int, cpus: float) -> Measured:
+        """Seconds per row of training and validation, of computing the frozen states, and a checkpoint's bytes.
+
+        cpus: of the worker that would train.
+        """
         before = torch.get_num_threads()
         worker = Worker(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         if worker.device.type == "cpu":
-            torch.set_num_threads(max(1, int(experiment.resources.cpus_per_worker)))
+            torch.set_num_threads(max(1, int(cpus)))
         try:
             data, freeze = self._data_with_states(states)
             pool = open_pool(self._base, data.task, data.pad_id)

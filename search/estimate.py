@@ -137,9 +137,11 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
     experiment = loaded.experiment
     base = resolve_base(experiment.model.base, loaded.folder)
     sample = CostSample(experiment, data, base)
+    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    slots = layout_within(experiment.resources, experiment.search.trials, cpus, gpus, all_ours=True)
     with console.status("measuring a few training steps" if measure else "counting tokens"):
         encoded, states = sample.sizes()
-        measured = sample.measured(states) if measure else None
+        measured = sample.measured(states, slots.cpus) if measure else None
     criteria = [parse(text, labels.minority) for text in experiment.criteria]
     counts, rows = _held_out(experiment, data)
     return Estimate(
@@ -152,9 +154,7 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         epoch_rows=_epoch_rows(experiment, data),
         validation_rows=rows,
         folds=experiment.data.folds or 1,
-        slots=layout_within(
-            experiment.resources, experiment.search.trials, os.cpu_count() or 1, torch.cuda.device_count()
-        ),
+        slots=slots,
         encoded=encoded,
         states=states,
         measured=measured,

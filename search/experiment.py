@@ -49,11 +49,13 @@ class SearchConfig(Section):
 
 
 class ResourcesConfig(Section):
-    """What a slot takes, and how many slots there are. `auto`: as many as the cluster holds, one GPU each if any."""
+    """What a slot takes, and how many slots there are. `auto`: as many as the cluster holds, one GPU each if any; one
+    CPU, or an equal share of this machine's where a search has it for itself and no GPU.
+    """
 
     slots: int | Literal["auto"] = "auto"
     workers: int = Field(1, ge=1, description="processes per slot that share one trial")
-    cpus_per_worker: float = Field(1, gt=0)
+    cpus_per_worker: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     gpus_per_worker: float | Literal["auto"] = "auto"
     epoch_timeout: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
         "auto", description="seconds after which a slot without an answer is given up; auto: 20 of its longest epochs"

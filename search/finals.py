@@ -145,7 +145,7 @@ def _run(
     searcher = QueueSearcher(left)
     with Ledger(inner.ledger) as ledger, ray_session(options.address, data.nbytes):
         ledger.append({**header(experiment, data), "finalists": {"count": options.count, "folds": options.folds}})
-        slots = layout(experiment.resources, len(left))
+        slots = layout(experiment.resources, len(left), joined=bool(options.address))
         view = SearchView(
             name=f"finalists of {experiment.name}",
             goal=goal,

@@ -81,7 +81,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
             # Only now: it takes a while, and is for nothing where another search holds the folder.
             search.data = with_frozen_states(data, loaded.experiment, base, console)
             with ray_session(options.address, search.data.nbytes):
-                search.run(layout(loaded.experiment.resources, search.left), console)
+                search.run(layout(loaded.experiment.resources, search.left, joined=bool(options.address)), console)
     return read_ledger(folder.ledger)
 
 

@@ -22,7 +22,7 @@ def resources(monkeypatch):
 
 def refusal(config, trials=8):
     with pytest.raises(InputError) as caught:
-        layout(ResourcesConfig(**config), trials)
+        layout(ResourcesConfig(**config), trials, joined=False)
     (fault,) = caught.value.faults
     return fault
 
@@ -32,16 +32,26 @@ def refusal(config, trials=8):
     [
         ({}, 16, SlotLayout(slots=4, workers=1, cpus=1, gpus=0)),  # 4 CPU / 1
         ({}, 3, SlotLayout(slots=3, workers=1, cpus=1, gpus=0)),  # never more than trials
+        ({}, 2, SlotLayout(slots=2, workers=1, cpus=2, gpus=0)),  # 4 / 2 trials
+        ({}, 1, SlotLayout(slots=1, workers=1, cpus=4, gpus=0)),  # one training takes all of them
         ({"workers": 2}, 16, SlotLayout(slots=2, workers=2, cpus=1, gpus=0)),  # 4 / 2
+        ({"workers": 2}, 1, SlotLayout(slots=1, workers=2, cpus=2, gpus=0)),  # 4 / (1 · 2)
+        ({"workers": 3}, 1, SlotLayout(slots=1, workers=3, cpus=1, gpus=0)),  # 4 / 3, whole ones
+        ({"cpus_per_worker": 1}, 1, SlotLayout(slots=1, workers=1, cpus=1, gpus=0)),
         ({"cpus_per_worker": 1.5}, 16, SlotLayout(slots=2, workers=1, cpus=1.5, gpus=0)),  # 4 / 1.5 = 2.67
         ({"cpus_per_worker": 0.1}, 99, SlotLayout(slots=40, workers=1, cpus=0.1, gpus=0)),
-        ({"slots": 2}, 16, SlotLayout(slots=2, workers=1, cpus=1, gpus=0)),
-        ({"slots": 4}, 1, SlotLayout(slots=1, workers=1, cpus=1, gpus=0)),
+        ({"slots": 2}, 16, SlotLayout(slots=2, workers=1, cpus=2, gpus=0)),
+        ({"slots": 4}, 1, SlotLayout(slots=1, workers=1, cpus=4, gpus=0)),
         ({"workers": 4, "cpus_per_worker": 1}, 16, SlotLayout(slots=1, workers=4, cpus=1, gpus=0)),
     ],
 )
 def test_slots_of_a_machine_with_four_cpus(local_ray, config, trials, expected):
-    assert layout(ResourcesConfig(**config), trials) == expected
+    assert layout(ResourcesConfig(**config), trials, joined=False) == expected
+
+
+def test_a_cluster_that_others_use_too_gives_a_worker_one_cpu(local_ray):
+    assert layout(ResourcesConfig(), trials=1, joined=True).cpus == 1
+    assert layout(ResourcesConfig(cpus_per_worker=3), trials=1, joined=True).cpus == 3
 
 
 def test_what_does_not_fit_is_refused_with_what_there_is(local_ray):
@@ -72,8 +82,14 @@ def test_more_slots_than_fit_are_refused_even_where_trials_are_few(local_ray):
 )
 def test_slots_of_machines_with_gpus(resources, there, config, slots, gpus):
     resources(**there)
-    found = layout(ResourcesConfig(**config), 99)
+    found = layout(ResourcesConfig(**config), 99, joined=False)
     assert (found.slots, found.gpus) == (slots, gpus)
+
+
+def test_where_gpus_compute_a_worker_takes_one_cpu(resources):
+    resources(CPU=16.0, GPU=2.0)
+    assert layout(ResourcesConfig(), 99, joined=False).cpus == 1
+    assert layout(ResourcesConfig(gpus_per_worker=0), 4, joined=False).cpus == 4  # 16 / 4 trials
 
 
 def test_gpus_that_do_not_suffice_are_refused(resources):

@@ -37,7 +37,7 @@ def serve_trials(config: dict[str, Any]) -> None:
     plan: SlotPlan = config["plan"]
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
     if worker.device.type == "cpu":
-        torch.set_num_threads(max(1, int(plan.cpus)))
+        torch.set_num_threads(max(1, min(int(plan.cpus), os.cpu_count() or 1)))
     open_session, data = ray.get(plan.work)
     desk = _Desk(plan, config["slot"], config["mailbox"], worker, open_session(data, worker))
     here = {"node": ray.get_runtime_context().get_node_id(), "pid": os.getpid()}
