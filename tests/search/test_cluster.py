@@ -11,7 +11,7 @@ from search.experiment import ResourcesConfig
 
 
 @pytest.fixture
-def resources(monkeypatch):
+def resources(local_ray, monkeypatch):
     """Stands in for clusters that no test machine has."""
 
     def resources(**there):
@@ -52,6 +52,13 @@ def test_slots_of_a_machine_with_four_cpus(local_ray, config, trials, expected):
 def test_a_cluster_that_others_use_too_gives_a_worker_one_cpu(local_ray):
     assert layout(ResourcesConfig(), trials=1, joined=True).cpus == 1
     assert layout(ResourcesConfig(cpus_per_worker=3), trials=1, joined=True).cpus == 3
+
+
+def test_cores_of_several_machines_are_no_share_of_one_worker(resources, monkeypatch):
+    resources(CPU=8.0)
+    assert layout(ResourcesConfig(), trials=1, joined=False).cpus == 8
+    monkeypatch.setattr(ray, "nodes", lambda: [{}, {}])
+    assert layout(ResourcesConfig(), trials=1, joined=False).cpus == 1
 
 
 def test_what_does_not_fit_is_refused_with_what_there_is(local_ray):
