@@ -84,8 +84,7 @@ class CostSample:
         """
         before = torch.get_num_threads()
         worker = Worker(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        if worker.device.type == "cpu":
-            torch.set_num_threads(max(1, int(cpus)))
+        worker.use_cpus(cpus)
         try:
             data, freeze = self._data_with_states(states)
             pool = open_pool(self._base, data.task, data.pad_id)

@@ -1,5 +1,6 @@
 """One process of a worker group, as the training loop sees it: its rank, its device, and sums over the group."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ class Worker:
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
+
+    def use_cpus(self, cpus: float) -> None:
+        """Compute with as many threads as it was given CPUs, on a CPU; never with more than this machine has cores."""
+        if self.device.type == "cpu":
+            torch.set_num_threads(max(1, min(int(cpus), os.cpu_count() or 1)))
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Add up the gradients of all workers, in place; a worker that had no row contributes zeros."""

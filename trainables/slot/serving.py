@@ -28,7 +28,6 @@ _NOT_WRITTEN = ("No space left on device", "Disk quota exceeded", "File too larg
 
 def serve_trials(config: dict[str, Any]) -> None:
     """Runs in every worker of a group, as long as the slot lives: read a command, obey, reply."""
-    import torch
     from ray.train.torch import get_device
 
     from trainables.worker import Worker
@@ -36,8 +35,7 @@ def serve_trials(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     plan: SlotPlan = config["plan"]
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
-    if worker.device.type == "cpu":
-        torch.set_num_threads(max(1, min(int(plan.cpus), os.cpu_count() or 1)))
+    worker.use_cpus(plan.cpus)
     open_session, data = ray.get(plan.work)
     desk = _Desk(plan, config["slot"], config["mailbox"], worker, open_session(data, worker))
     here = {"node": ray.get_runtime_context().get_node_id(), "pid": os.getpid()}
