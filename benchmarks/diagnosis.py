@@ -23,24 +23,25 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 import torch
 from rich.console import Console
 
-from analysis.diagnosis import Case, Sign, applied, diagnose
-from analysis.diagnosis.text import change_text
-from analysis.ledger import LEDGER_NAME, Ledger
-from analysis.metrics import find
-from analysis.ranking import best_epoch, score
-from analysis.run import EpochRow
-from search.diagnose import open_case, write_advised
-from search.experiment import LoadedExperiment, load_experiment
-from search.frozen import with_frozen_states
-from search.yaml_file import write_yaml
-from trainables.articles import CUTS, TIER_COUNTS, WEIGHTS, generate_articles
-from trainables.bases import resolve_base
-from trainables.config import TrialConfig
-from trainables.loop import train
-from trainables.mitigation import mitigation
-from trainables.models import ClassifierPool, load_processor
-from trainables.prepare import PreparedData, prepare
-from trainables.worker import Worker
+from rarecall.analysis.criteria.ranking import best_epoch, score
+from rarecall.analysis.diagnosis import Case, Sign, applied, diagnose
+from rarecall.analysis.diagnosis.text import change_text
+from rarecall.analysis.metrics.registry import find
+from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
+from rarecall.search.experiment.yaml_file import write_yaml
+from rarecall.search.review.diagnose import open_case, write_advised
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.demo.articles import CUTS, TIER_COUNTS, WEIGHTS, generate_articles
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import ClassifierPool, load_processor
+from rarecall.trainables.training.loop import train
+from rarecall.trainables.training.mitigation import mitigation
+from rarecall.trainables.training.worker import Worker
 
 SOUND: dict[str, Any] = {
     "model": {"max_length": 40, "lora": {"rank": 8, "dropout": 0.05, "layers": "last 1"}},

@@ -21,15 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.articles import write_articles
-from trainables.bases import resolve_base
-from trainables.batches import plan_epoch
-from trainables.config import TrialConfig
-from trainables.encode import encode
-from trainables.examples import Examples
-from trainables.mitigation import epoch_rows
-from trainables.models import load_tokenizer
-from trainables.prepare import prepare
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.encoding import encode
+from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.demo.articles import write_articles
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import load_tokenizer
+from rarecall.trainables.training.batches import plan_epoch
+from rarecall.trainables.training.mitigation import epoch_rows
 
 RATE_GOAL, MEMORY_GOAL_GB = 5000, 6
 RARE_EVERY = 100

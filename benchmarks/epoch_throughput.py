@@ -36,16 +36,17 @@ from prepare_data import sms
 from raw_data import VARIABLE
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from analysis.errors import RarecallError
-from trainables.bases import resolve_base
-from trainables.batches import pad, plan_epoch
-from trainables.config import TrialConfig
-from trainables.loop import build_model, train
-from trainables.mitigation import epoch_rows
-from trainables.models import ClassifierPool, load_tokenizer
-from trainables.optimisation import autocast, resolve_precision, trainable
-from trainables.prepare import PreparedData, prepare
-from trainables.worker import Worker
+from rarecall.analysis.errors import RarecallError
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
+from rarecall.trainables.training.batches import pad, plan_epoch
+from rarecall.trainables.training.loop import build_model, train
+from rarecall.trainables.training.mitigation import epoch_rows
+from rarecall.trainables.training.optimisation import autocast, resolve_precision, trainable
+from rarecall.trainables.training.worker import Worker
 
 MAX_LENGTH = 128
 WARM_UP_STEPS = 2

@@ -20,13 +20,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from analysis.errors import Fault, InputError, RarecallError
-from analysis.metrics import evaluate
-from analysis.predictions import Predictions
-from analysis.table import Column, render_columns
-from search.experiment import load_experiment
-from trainables.examples import Examples
-from trainables.prepare import LabelledSplits, load_splits
+from rarecall.analysis.errors import Fault, InputError, RarecallError
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.text.table import Column, render_columns
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.data.prepare import load_splits
+from rarecall.trainables.data.prepared import LabelledSplits
 
 MOST_RECALLS = 8
 

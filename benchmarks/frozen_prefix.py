@@ -39,8 +39,8 @@ from epoch_throughput import (
 from one_training import test_metrics
 from raw_data import VARIABLE
 
-from trainables.frozen_prefix import FrozenPrefix
-from trainables.models import load_classifier
+from rarecall.trainables.models.classifier import load_classifier
+from rarecall.trainables.models.frozen_prefix import FrozenPrefix
 
 KEPT = 2
 GOAL = 5.0

@@ -34,14 +34,15 @@ from epoch_throughput import Epoch, Setting, hugging_face, machine, ours, take_t
 from rich.console import Console
 from transformers import AutoTokenizer, Qwen2Config, Qwen2Model
 
-from analysis.ledger import read_ledger
-from search.experiment import load_experiment
-from search.launch import LaunchOptions, launch
-from search.yaml_file import write_yaml
-from trainables.bases import minilm_folder, resolve_base
-from trainables.config import TrialConfig
-from trainables.models import load_tokenizer
-from trainables.prepare import prepare
+from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.search.engine.launch import LaunchOptions, launch
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.search.experiment.yaml_file import write_yaml
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import load_tokenizer
+from rarecall.trainables.models.minilm import minilm_folder
 
 # Qwen/Qwen2.5-1.5B and Qwen/Qwen2.5-0.5B, config.json.
 SIZES: Mapping[str, Mapping[str, int]] = {

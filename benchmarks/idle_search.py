@@ -14,17 +14,18 @@ import numpy as np
 import ray
 from optuna.distributions import FloatDistribution
 
-from analysis.criteria import parse
-from analysis.ledger import Ledger
-from analysis.predictions import LabelSpace, Predictions
-from search.recorder import Recorder
-from search.run_folder import RunFolder
-from search.searcher import Goal, TrialSearcher
-from search.tuning import run_trials
-from trainables.epoch import EpochResult
-from trainables.loop import Start
-from trainables.slot import SlotPlan
-from trainables.worker import Worker
+from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.ledger import Ledger
+from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.engine.tuner import run_trials
+from rarecall.trainables.slot import SlotPlan
+from rarecall.trainables.training.epoch import EpochResult
+from rarecall.trainables.training.loop import Start
+from rarecall.trainables.training.worker import Worker
 
 LABELS = LabelSpace(classes=("common", "rare"), minority=("rare",))
 CRITERIA = ("recall[common] >= 0.6",)

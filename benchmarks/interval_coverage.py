@@ -18,13 +18,15 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
-from analysis import metrics
-from analysis.bootstrap import percentile, posterior
-from analysis.intervals import Interval, exact, jeffreys
-from analysis.metrics import evaluate
-from analysis.predictions import FloatArray, LabelSpace, Predictions
-from analysis.tally import tally
-from analysis.weighted import RowWeights, WeightedRows
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.metrics import registry as metrics
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.metrics.tally import tally
+from rarecall.analysis.metrics.weighted import RowWeights, WeightedRows
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
+from rarecall.analysis.uncertainty.intervals import Interval, exact, jeffreys
 
 ROWS = (3, 14, 23, 169)
 RECALLS = tuple(round(0.1 * step, 1) for step in range(1, 10))

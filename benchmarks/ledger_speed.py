@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.criteria import parse
-from analysis.ledger import LEDGER_NAME, SCHEMA_VERSION
-from analysis.metrics import evaluate
-from analysis.predictions import CatastrophicRule, LabelSpace, Predictions
-from analysis.ranking import score
-from analysis.strict_json import dumps
+from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.ranking import score
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.ledger import LEDGER_NAME, SCHEMA_VERSION
+from rarecall.analysis.strict_json import dumps
 
 TIERS = ("vaporware", "pilot", "early_commercial", "deployed_proven")
 LABELS = LabelSpace(
@@ -88,8 +89,8 @@ def peak_megabytes() -> float:
 
 
 def read_ours(folder: Path) -> Callable[[], str]:
-    from analysis.leaderboard import leaderboard, to_text
-    from analysis.ledger import read_ledger
+    from rarecall.analysis.runs.leaderboard import leaderboard, to_text
+    from rarecall.analysis.runs.ledger import read_ledger
 
     def run() -> str:
         start = time.perf_counter()
@@ -138,7 +139,7 @@ def params(number: int) -> dict[str, float]:
 
 
 def write_ledger(folder: Path, metrics: list[dict[str, float]], trials: int, epochs: int) -> None:
-    """As `analysis.ledger.Ledger` writes it, without waiting for the disk after each of the 70,000 rows."""
+    """As `analysis.runs.ledger.Ledger` writes it, without waiting for the disk after each of the 70,000 rows."""
     folder.mkdir()
     criteria = [parse(text) for text in CRITERIA]
     scores = [score(one, criteria) for one in metrics]

@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 from idle_search import IdleSession, run_search
 
-from analysis.ledger import read_ledger
-from search.cluster import ray_session
+from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.search.cluster.session import ray_session
 
 
 class MemoryWatch(threading.Thread):

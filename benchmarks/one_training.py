@@ -8,16 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.metrics import evaluate
-from search.experiment import load_experiment
-from search.frozen import with_frozen_states
-from trainables.bases import resolve_base
-from trainables.config import TrialConfig
-from trainables.loop import train
-from trainables.models import load_processor, open_pool
-from trainables.prepare import PreparedData, prepare
-from trainables.prompts import encode_for
-from trainables.worker import Worker
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.data.prompts import encode_for
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import load_processor, open_pool
+from rarecall.trainables.training.loop import train
+from rarecall.trainables.training.worker import Worker
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 

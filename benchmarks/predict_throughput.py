@@ -65,7 +65,7 @@ def timed(command: list[str], threads: int) -> Timed:
 
 
 def run_ours(folder: Path, source: Path, target: Path, threads: int) -> Timed:
-    command = [sys.executable, "-m", "search.cli", "predict", str(folder), str(source), "-o", str(target)]
+    command = [sys.executable, "-m", "rarecall.search.cli", "predict", str(folder), str(source), "-o", str(target)]
     return timed([*command, "--threads", str(threads), "--overwrite"], threads)
 
 
@@ -109,14 +109,14 @@ def untrained(folder: Path) -> Path:
     """An adapter on MiniLM with the settings of experiments/davidson_hate.yaml, exported before it learned anything."""
     import torch
 
-    from search.experiment import load_experiment
-    from search.yaml_file import write_yaml
-    from trainables import checkpoint
-    from trainables.bases import resolve_base
-    from trainables.export import write_model
-    from trainables.loop import build_model
-    from trainables.models import ClassifierPool
-    from trainables.tasks import build_task
+    from rarecall.search.experiment.schema import load_experiment
+    from rarecall.search.experiment.yaml_file import write_yaml
+    from rarecall.trainables.exported.writing import write_model
+    from rarecall.trainables.models import checkpoint
+    from rarecall.trainables.models.bases import resolve_base
+    from rarecall.trainables.models.classifier import ClassifierPool
+    from rarecall.trainables.tasks import build_task
+    from rarecall.trainables.training.loop import build_model
 
     loaded = load_experiment(ROOT / "experiments" / "davidson_hate.yaml")
     config = loaded.experiment

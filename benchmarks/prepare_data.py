@@ -39,7 +39,7 @@ from raw_data import (
     raw_bytes,
 )
 
-from analysis.errors import RarecallError
+from rarecall.analysis.errors import RarecallError
 
 Row = dict[str, Any]
 

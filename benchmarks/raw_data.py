@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.errors import Fault, InputError
+from rarecall.analysis.errors import Fault, InputError
 
 VARIABLE = "RARECALL_DATA_DIR"
 CACHE = Path.home() / ".cache" / "rarecall"

@@ -44,11 +44,11 @@ from replay_methods import (
 )
 from replay_table import Counts, Division, Table, metrics_of, predictions_of, read_rows, table_of, unit_points
 
-from analysis.bootstrap import percentile, posterior
-from analysis.metrics import Confusion
-from analysis.ranking import best_epoch, judge, objective_value, rank_key, score
-from analysis.run import EpochRow
-from analysis.table import Column, render_columns
+from rarecall.analysis.criteria.ranking import best_epoch, judge, objective_value, rank_key, score
+from rarecall.analysis.metrics.evaluation import Confusion
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.analysis.text.table import Column, render_columns
+from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
 
 SLOTS, BUDGET, SEEDS = 2, 60, 100
 FINALISTS = 3
@@ -276,7 +276,7 @@ class FoldFigure:
 
 
 def fold_figure(counts: Counts, table: Table) -> FoldFigure:
-    """As `analysis.finalists` judges pooled predictions."""
+    """As `analysis.runs.finalists` judges pooled predictions."""
     metrics = metrics_of(counts, table.labels)
     met = sum(verdict.status == "met" for verdict in judge(metrics, table.criteria))
     drawn = posterior(predictions_of(counts), table.labels, {table.objective})

@@ -36,20 +36,21 @@ from replay_table import Row, best_epochs, read_rows, table_of, text_of
 from scipy.stats import qmc
 from unit_cube import from_unit
 
-from analysis.metrics import confusion_matrix
-from analysis.predictions import IntArray
-from search.experiment import LoadedExperiment, load_experiment
-from trainables.bases import BaseModel, resolve_base
-from trainables.config import TrialConfig
-from trainables.encode import EncodedSplit, encode, joined
-from trainables.epoch import EpochResult
-from trainables.folds import with_folds
-from trainables.frozen_prefix import FrozenPrefix, kept_layers
-from trainables.loop import train
-from trainables.models import ClassifierPool, load_classifier, load_processor
-from trainables.prepare import PreparedData, prepare
-from trainables.session import FOLD, trial_and_data
-from trainables.worker import Worker
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.metrics.evaluation import confusion_matrix
+from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.encoding import EncodedSplit, encode, joined
+from rarecall.trainables.data.folds import with_folds
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.models.bases import BaseModel, resolve_base
+from rarecall.trainables.models.classifier import ClassifierPool, load_classifier, load_processor
+from rarecall.trainables.models.frozen_prefix import FrozenPrefix, kept_layers
+from rarecall.trainables.training.epoch import EpochResult
+from rarecall.trainables.training.loop import train
+from rarecall.trainables.training.session import FOLD, trial_and_data
+from rarecall.trainables.training.worker import Worker
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENT = ROOT / "experiments" / "davidson_hate.yaml"

@@ -20,13 +20,13 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 from replay_table import Counts, Table, metrics_of
 
-from analysis.criteria import Criterion
-from analysis.ranking import RankKey, rank_key
-from analysis.run import EndRow, EpochRow, TrialRecord
-from search.known_points import REMEDY_KEYS, SAMPLER, known_points
-from search.scheduler import EpochHalving
-from search.searcher import Goal, TrialSearcher
-from search.space import SCHEME
+from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.criteria.ranking import RankKey, rank_key
+from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
+from rarecall.search.engine.known_points import REMEDY_KEYS, SAMPLER, known_points
+from rarecall.search.engine.scheduler import EpochHalving
+from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.experiment.space import SCHEME
 
 CONTINUE = TrialScheduler.CONTINUE
 # A search of ours ends by its number of trials; here the budget ends it.

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, json_to_distribution
 from unit_cube import to_unit
 
-from analysis.criteria import Criterion, parse
-from analysis.metrics import Confusion, evaluate
-from analysis.predictions import IntArray, LabelSpace, Predictions
-from analysis.ranking import rank_key
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.criterion import Criterion, parse
+from rarecall.analysis.criteria.ranking import rank_key
+from rarecall.analysis.metrics.evaluation import Confusion, evaluate
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
 
 Row = dict[str, Any]
 Counts = tuple[tuple[int, ...], ...]

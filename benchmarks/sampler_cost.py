@@ -23,15 +23,15 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
 import numpy as np
 
-from analysis.predictions import LabelSpace
-from trainables.bases import resolve_base
-from trainables.batches import plan_epoch
-from trainables.config import TrainingConfig, TrialConfig
-from trainables.loop import train
-from trainables.mitigation import epoch_rows, mitigation
-from trainables.models import ClassifierPool, load_tokenizer
-from trainables.prepare import prepare
-from trainables.worker import Worker
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.trainables.config import TrainingConfig, TrialConfig
+from rarecall.trainables.data.prepare import prepare
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
+from rarecall.trainables.training.batches import plan_epoch
+from rarecall.trainables.training.loop import train
+from rarecall.trainables.training.mitigation import epoch_rows, mitigation
+from rarecall.trainables.training.worker import Worker
 
 GOAL = 0.01
 WORDS = 50

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from analysis.table import Column, render_columns
+from rarecall.analysis.text.table import Column, render_columns
 
 
 def seed_table(title: str, rows: Mapping[str, Sequence[Mapping[str, float]]], shown: Sequence[str]) -> list[str]:

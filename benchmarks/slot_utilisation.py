@@ -15,8 +15,8 @@ from pathlib import Path
 
 from idle_search import IdleSession, run_search
 
-from analysis.ledger import read_ledger
-from search.cluster import ray_session
+from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.search.cluster.session import ray_session
 
 SLOTS = 2
 

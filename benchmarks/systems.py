@@ -30,12 +30,12 @@ from floors import floors
 from rich.console import Console
 from seed_table import seed_table, spread
 
-from analysis.errors import Fault, InputError, RarecallError
-from search.experiment import LoadedExperiment, load_experiment
-from search.export import ExportOptions, export_trial
-from search.launch import LaunchOptions, launch
-from search.overrides import parse_assignments
-from trainables.prepare import load_splits
+from rarecall.analysis.errors import Fault, InputError, RarecallError
+from rarecall.search.engine.launch import LaunchOptions, launch
+from rarecall.search.experiment.overrides import parse_assignments
+from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
+from rarecall.search.export.command import ExportOptions, export_trial
+from rarecall.trainables.data.prepare import load_splits
 
 UNMITIGATED = {
     "training.oversampling.ratio": 0.0,

@@ -29,12 +29,13 @@ from ray import tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from analysis.predictions import LabelSpace, Predictions
-from search.cluster import quiet
-from trainables.epoch import EpochResult
-from trainables.loop import Start
-from trainables.slot import Slot, SlotPlan
-from trainables.worker import Worker
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.search.cluster.session import quiet
+from rarecall.trainables.slot import Slot, SlotPlan
+from rarecall.trainables.training.epoch import EpochResult
+from rarecall.trainables.training.loop import Start
+from rarecall.trainables.training.worker import Worker
 
 SLEEP_SECONDS = 0.05
 CONCURRENT = 2

@@ -5,15 +5,15 @@ and targets gives [batch] losses, neither weighted nor averaged. Importing this 
 """
 
 # Imported for their registrations as much as for the names.
-from losses.classification import FocalCrossEntropy
-from losses.facts import LabelFacts
-from losses.imbalance import LogitAdjusted, MarginCrossEntropy
-from losses.multilabel import FocalBinaryCrossEntropy
-from losses.ordinal import ConditionalOrdinal, CumulativeLink
-from losses.registry import Loss, Target, build, check, default, names, outputs_for, parameters, register
-from losses.regression import FocalSquaredError, Huber
-from losses.tokens import IGNORED, FocalTokens
-from losses.two_stage import TwoStage
+from rarecall.losses.classification import FocalCrossEntropy
+from rarecall.losses.facts import LabelFacts
+from rarecall.losses.imbalance import LogitAdjusted, MarginCrossEntropy
+from rarecall.losses.multilabel import FocalBinaryCrossEntropy
+from rarecall.losses.ordinal import ConditionalOrdinal, CumulativeLink
+from rarecall.losses.registry import Loss, Target, build, check, default, names, outputs_for, parameters, register
+from rarecall.losses.regression import FocalSquaredError, Huber
+from rarecall.losses.tokens import IGNORED, FocalTokens
+from rarecall.losses.two_stage import TwoStage
 
 __all__ = [
     "IGNORED",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losses.checks import require_at_least_0, require_below_1, require_index_targets
-from losses.focus import focal
-from losses.precision import at_least_single
-from losses.registry import register
+from rarecall.losses.checks import require_at_least_0, require_below_1, require_index_targets
+from rarecall.losses.focus import focal
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import register
 
 
 @register("focal", target="classes", default=True)

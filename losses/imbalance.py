@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losses.checks import require_above_0, require_at_least_0, require_below_1, require_columns, require_index_targets
-from losses.classification import FocalCrossEntropy
-from losses.facts import LabelFacts
-from losses.precision import at_least_single
-from losses.registry import Loss, register
+from rarecall.losses.checks import (
+    require_above_0,
+    require_at_least_0,
+    require_below_1,
+    require_columns,
+    require_index_targets,
+)
+from rarecall.losses.classification import FocalCrossEntropy
+from rarecall.losses.facts import LabelFacts
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import Loss, register
 
 
 @register("logit_adjusted", target="classes")

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from losses.checks import require_at_least_0, require_columns, require_same_shape
-from losses.facts import LabelFacts, Pairs
-from losses.focus import focal
-from losses.precision import at_least_single
-from losses.registry import Loss, register
+from rarecall.losses.checks import require_at_least_0, require_columns, require_same_shape
+from rarecall.losses.facts import LabelFacts, Pairs
+from rarecall.losses.focus import focal
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import Loss, register
 
 
 @register("focal_bce", target="labels", default=True)

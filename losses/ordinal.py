@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import logsigmoid, pad, softplus
 
-from losses.checks import require_at_least_0, require_index_targets
-from losses.focus import focal
-from losses.precision import at_least_single
-from losses.registry import register
+from rarecall.losses.checks import require_at_least_0, require_index_targets
+from rarecall.losses.focus import focal
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import register
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from torch import Tensor
 
-from losses.facts import LabelFacts
+from rarecall.losses.facts import LabelFacts
 
 Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 

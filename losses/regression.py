@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from losses.checks import require_above_0, require_at_least_0, require_same_shape
-from losses.precision import at_least_single
-from losses.registry import register
+from rarecall.losses.checks import require_above_0, require_at_least_0, require_same_shape
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import register
 
 
 @register("focal_squared_error", target="scores", default=True)

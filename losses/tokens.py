@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from losses.checks import require_at_least_0, require_token_targets
-from losses.focus import focal
-from losses.precision import at_least_single
-from losses.registry import register
+from rarecall.losses.checks import require_at_least_0, require_token_targets
+from rarecall.losses.focus import focal
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import register
 
 # The target of a token that nothing is learnt from, such as one of the prompt; torch's own default.
 IGNORED = -100

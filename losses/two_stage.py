@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from losses.checks import require_at_least_0, require_same_shape
-from losses.focus import focal
-from losses.precision import at_least_single
-from losses.registry import register
+from rarecall.losses.checks import require_at_least_0, require_same_shape
+from rarecall.losses.focus import focal
+from rarecall.losses.precision import at_least_single
+from rarecall.losses.registry import register
 
 
 @register("two_stage", target="two_stage", default=True)

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from analysis.errors import RarecallError
-from search.commands import launching, models, preparing, reading
+from rarecall.analysis.errors import RarecallError
+from rarecall.search.commands import launching, models, preparing, reading
 
 COMMANDS = (
     preparing.generate,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search.cli import main
+from rarecall.search.cli import main
 
 COMMAND = Path(sys.executable).with_name("rarecall")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from trainables.bases import BaseModel
+    from rarecall.trainables.models.bases import BaseModel
 
 # Set before transformers, tokenizers or Ray are imported by a test.
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", RAY_USAGE_STATS_ENABLED="0")
@@ -32,7 +32,7 @@ def local_ray() -> Iterator[str]:
     """One Ray on this machine for all tests that need one, without a GPU; gives its address."""
     import ray  # noqa: PLC0415  # most tests do without its second of imports
 
-    from search.cluster import quiet  # noqa: PLC0415
+    from rarecall.search.cluster.session import quiet  # noqa: PLC0415
 
     quiet()
     context = ray.init(

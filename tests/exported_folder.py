@@ -7,23 +7,23 @@ import torch
 import yaml
 from PIL import Image
 
-from analysis.predictions import LabelSpace
-from analysis.run import EpochRow, Run, TrialRecord
-from analysis.verdicts import Assessment
-from search.card import model_card
-from search.experiment import load_experiment
-from search.exported import Exported
-from trainables import checkpoint
-from trainables.bases import resolve_base
-from trainables.config import TrialConfig
-from trainables.encode import encode
-from trainables.examples import Examples
-from trainables.export import write_model
-from trainables.forward import Forward, predict_outputs
-from trainables.loop import build_model
-from trainables.models import ClassifierPool, ParameterCounts, load_processor
-from trainables.tasks import build_task
-from trainables.worker import Worker
+from rarecall.analysis.criteria.verdicts import Assessment
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.search.export.card.page import model_card
+from rarecall.search.export.exported_model import Exported
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.encoding import encode
+from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.exported.writing import write_model
+from rarecall.trainables.models import checkpoint
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.models.classifier import ClassifierPool, ParameterCounts, load_processor
+from rarecall.trainables.tasks import build_task
+from rarecall.trainables.training.forward import Forward, predict_outputs
+from rarecall.trainables.training.loop import build_model
+from rarecall.trainables.training.worker import Worker
 
 CLASSES = ["low", "middle", "high"]
 WORDS = (
@@ -145,7 +145,7 @@ def _sample_images(count=32):
 
 
 def _examples(sample, images):
-    from trainables.images import ArrayImages  # noqa: PLC0415
+    from rarecall.trainables.data.images import ArrayImages  # noqa: PLC0415
 
     rows = np.arange(len(sample))
     inputs = ("",) * len(sample) if images else tuple(sample)

@@ -20,16 +20,16 @@ from optuna.storages.journal import JournalFileBackend
 from ray import cloudpickle
 from rich.console import Console
 
-from analysis.errors import RarecallError
-from analysis.ledger import Ledger, read_ledger
-from search.cluster import ray_session
-from search.damage import leave_damaged_checkpoints
-from search.recorder import Recorder
-from search.run_folder import RunFolder
-from search.searcher import STUDY_NAME, Goal, TrialSearcher
-from search.tuning import run_trials
+from rarecall.analysis.errors import RarecallError
+from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.search.cluster.session import ray_session
+from rarecall.search.engine.damage import leave_damaged_checkpoints
+from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.searcher import STUDY_NAME, Goal, TrialSearcher
+from rarecall.search.engine.tuner import run_trials
+from rarecall.trainables.slot import SlotPlan
 from tests.idle_session import HEADER, LABELS, IdleSession, idle_config
-from trainables.slot import SlotPlan
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from ray import cloudpickle
 
-from analysis.predictions import LabelSpace, Predictions
-from trainables.epoch import EpochResult
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.training.epoch import EpochResult
 
 # Workers need not find the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from trainables.bases import BaseModel, resolve_base
+from rarecall.trainables.models.bases import BaseModel, resolve_base
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.predictions import LabelSpace
-from search.experiment import load_experiment
-from trainables.articles import write_articles
-from trainables.config import TrialConfig
-from trainables.prepare import load_splits
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import load_splits
+from rarecall.trainables.demo.articles import write_articles
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))
 ALWAYS_SEARCHED = {"training.loss.gamma", "training.learning_rate"}

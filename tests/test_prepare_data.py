@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import InputError
+from rarecall.analysis.errors import InputError
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 DAVIDSON = b""",count,hate_speech,offensive_language,neither,class,tweet

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-import losses
-from trainables import weights
-from trainables.section import Section
-from trainables.task_config import TaskConfig, loss_target
+from rarecall import losses
+from rarecall.trainables.imbalance import class_weights as weights
+from rarecall.trainables.section import Section
+from rarecall.trainables.tasks.config import TaskConfig, loss_target
 
 FEWEST_FOLDS = 2
 
@@ -131,9 +131,9 @@ class WeightedSamplingConfig(Section):
 class ClassWeightsConfig(Section):
     """Row weights, or the weights of the positive labels where a row may have several, from counts after sampling.
 
-    scheme: `power` is (n_max / n_c) ** strength; see `trainables.weights` for all. strength: of `power`. beta: of
-    `effective_number`. values: weights by class that take the place of the scheme's, and are not capped. cap: what the
-    scheme gives is never above it.
+    scheme: `power` is (n_max / n_c) ** strength; see `trainables.imbalance.class_weights` for all. strength: of
+    `power`. beta: of `effective_number`. values: weights by class that take the place of the scheme's, and are not
+    capped. cap: what the scheme gives is never above it.
     """
 
     scheme: str = "power"
@@ -172,8 +172,9 @@ class AugmentationConfig(Section):
 class DecisionRuleConfig(Section):
     """Whether the values that decide between labels are chosen on the validation split, and in how many parts.
 
-    Offsets of classes, thresholds of grades and labels, cuts between tiers; see `trainables.decision`. The metrics of
-    an epoch come from rules that have not seen the rows they decide. keywords: whether `task.keywords` are used.
+    Offsets of classes, thresholds of grades and labels, cuts between tiers; see `trainables.training.decision_rule`.
+    The metrics of an epoch come from rules that have not seen the rows they decide. keywords: whether `task.keywords`
+    are used.
     """
 
     fit: bool = False

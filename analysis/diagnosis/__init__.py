@@ -1,10 +1,10 @@
 """Why a trial or a run is not better, and what to change: the warning signs that apply, causes first."""
 
 # Imported for their registrations, in the order in which they are told: causes, what may follow from them, the run.
-from analysis.diagnosis import cause_rules as _cause_rules  # isort: skip
-from analysis.diagnosis import symptom_rules as _symptom_rules  # isort: skip
-from analysis.diagnosis import run_rules as _run_rules  # isort: skip
-from analysis.diagnosis.signs import Case, Change, Sign, registered
+from rarecall.analysis.diagnosis import cause_rules as _cause_rules  # isort: skip
+from rarecall.analysis.diagnosis import symptom_rules as _symptom_rules  # isort: skip
+from rarecall.analysis.diagnosis import run_rules as _run_rules  # isort: skip
+from rarecall.analysis.diagnosis.signs import Case, Change, Sign, registered
 
 __all__ = ["Case", "Change", "Sign", "applied", "diagnose"]
 # Settings that decide which rows there are: with them changed, no figure could be compared with this run's.

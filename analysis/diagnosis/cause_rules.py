@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.diagnosis.observations import (
+from rarecall.analysis.diagnosis.observations import (
     diverged,
     falls,
     imbalance,
@@ -14,10 +14,17 @@ from analysis.diagnosis.observations import (
     recall_lines,
     weights,
 )
-from analysis.diagnosis.remedies import MOST_WEIGHT, capped_weights, lower_rank, more_epochs, rounded, stronger_weights
-from analysis.diagnosis.settings import ADAPTER, DECAY, DROPOUT, EPOCHS, PATIENCE, RANK, RATE, RATIO
-from analysis.diagnosis.signs import Case, Observed, rule
-from analysis.wording import value_text
+from rarecall.analysis.diagnosis.remedies import (
+    MOST_WEIGHT,
+    capped_weights,
+    lower_rank,
+    more_epochs,
+    rounded,
+    stronger_weights,
+)
+from rarecall.analysis.diagnosis.settings import ADAPTER, DECAY, DROPOUT, EPOCHS, PATIENCE, RANK, RATE, RATIO
+from rarecall.analysis.diagnosis.signs import Case, Observed, rule
+from rarecall.analysis.text.wording import value_text
 
 # Where the default search range ends for adapters, and what whole models are seldom trained above.
 USUAL_RATE = {"lora": 5e-3, "none": 1e-3}

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from analysis.diagnosis.settings import DRAWN, GAMMA, RATIO, SCHEME, STRENGTH, VALUES
-from analysis.diagnosis.signs import Case
-from analysis.wording import value_text
+from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RATIO, SCHEME, STRENGTH, VALUES
+from rarecall.analysis.diagnosis.signs import Case
+from rarecall.analysis.text.wording import value_text
 
 # Losses of an epoch may go up by this factor without meaning anything, with sampled rows and few of them.
 JUMP = 1.25

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.diagnosis.observations import falls, mitigated
-from analysis.diagnosis.settings import CAP, EPOCHS, GAMMA, RATE, RATIO, SCHEME, STRENGTH, VALUES
-from analysis.diagnosis.signs import Case, Change
+from rarecall.analysis.diagnosis.observations import falls, mitigated
+from rarecall.analysis.diagnosis.settings import CAP, EPOCHS, GAMMA, RATE, RATIO, SCHEME, STRENGTH, VALUES
+from rarecall.analysis.diagnosis.signs import Case, Change
 
 MOST_WEIGHT = 10.0
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from analysis.diagnosis.settings import DRAWN, GAMMA, RANK, RATE, RATIO, STRENGTH
-from analysis.diagnosis.signs import Case, Change, Observed, rule
-from analysis.diagnosis.symptom_rules import FEW_ROWS
-from analysis.standings import Standing
-from analysis.wording import probability_text, value_text
+from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RANK, RATE, RATIO, STRENGTH
+from rarecall.analysis.diagnosis.signs import Case, Change, Observed, rule
+from rarecall.analysis.diagnosis.symptom_rules import FEW_ROWS
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.text.wording import probability_text, value_text
 
 # Part of a range, at either end, in which a best value says that the range ends too early.
 EDGE = 0.1

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis.evidence import Evidence
-from analysis.metrics import Confusion
-from analysis.predictions import IntArray, LabelSpace, Predictions
-from analysis.run import EpochRow, Run, TrialRecord
-from analysis.standings import Standing, standings
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.metrics.evaluation import Confusion
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.analysis.runs.standings import Standing, standings
 
 About = Literal["trial", "run"]
 

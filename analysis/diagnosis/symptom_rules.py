@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from analysis.diagnosis.cause_rules import learning_rate_too_high, no_mitigation, overfits, weights_too_large
-from analysis.diagnosis.observations import first_lines, low_recalls, predicted_by_name, recall_lines
-from analysis.diagnosis.remedies import against_low_recall, gentler, more_ratio, rounded, weaker_weights
-from analysis.diagnosis.settings import EPOCHS, GAMMA, RATE, RATIO, SCHEME
-from analysis.diagnosis.signs import Case, Observed, rule
-from analysis.intervals import exact
-from analysis.metrics import COLLAPSED
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.diagnosis.cause_rules import learning_rate_too_high, no_mitigation, overfits, weights_too_large
+from rarecall.analysis.diagnosis.observations import first_lines, low_recalls, predicted_by_name, recall_lines
+from rarecall.analysis.diagnosis.remedies import against_low_recall, gentler, more_ratio, rounded, weaker_weights
+from rarecall.analysis.diagnosis.settings import EPOCHS, GAMMA, RATE, RATIO, SCHEME
+from rarecall.analysis.diagnosis.signs import Case, Observed, rule
+from rarecall.analysis.metrics.scores import COLLAPSED
+from rarecall.analysis.text.wording import interval_text, value_text
+from rarecall.analysis.uncertainty.intervals import exact
 
 VERY_LOW_RECALL = 0.20
 LOW_PRECISION = 0.5

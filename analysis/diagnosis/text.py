@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from analysis.diagnosis import applied
-from analysis.diagnosis.signs import Case, Change, Sign
-from analysis.table import cell_len, pad
-from analysis.winner_text import plain
+from rarecall.analysis.diagnosis import applied
+from rarecall.analysis.diagnosis.signs import Case, Change, Sign
+from rarecall.analysis.text.table import cell_len, pad
+from rarecall.analysis.text.winner import plain
 
 INDENT = "   "
 

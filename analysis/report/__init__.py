@@ -6,9 +6,9 @@
 training as JSON.
 """
 
-from analysis.report.contents import Report, of_predictions, of_run
-from analysis.report.files import Form, form_of, write_report
-from analysis.report.history import write_history
-from analysis.report.html.page import page
+from rarecall.analysis.report.contents import Report, of_predictions, of_run
+from rarecall.analysis.report.files import Form, form_of, write_report
+from rarecall.analysis.report.history import write_history
+from rarecall.analysis.report.html.page import page
 
 __all__ = ["Form", "Report", "form_of", "of_predictions", "of_run", "page", "write_history", "write_report"]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intervals import LEVEL, Interval, exact
-from analysis.predictions import BoolArray, FloatArray, Predictions
+from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact
 
 BINS = 10
 

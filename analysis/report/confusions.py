@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.predictions import IntArray
+from rarecall.analysis.arrays import IntArray
 
 LISTED = 15
 

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.criteria import EVERY, Criterion, split_key
-from analysis.errors import RunError
-from analysis.evaluation import Evaluation, evaluated
-from analysis.evidence import Evidence
-from analysis.finalists import Finalist, finalists
-from analysis.intervals import LEVEL, Interval, exact
-from analysis.leaderboard import winner
-from analysis.predictions import IntArray, LabelSpace, Predictions
-from analysis.run import Run, TrialRecord
-from analysis.standings import Standing, standings
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.criterion import EVERY, Criterion, split_key
+from rarecall.analysis.errors import RunError
+from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.finalists import Finalist, finalists
+from rarecall.analysis.runs.leaderboard import winner
+from rarecall.analysis.runs.run import Run, TrialRecord
+from rarecall.analysis.runs.standings import Standing, standings
+from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact
 
 Texts = Mapping[int, str]
 
@@ -51,7 +53,7 @@ class Report:
 
     @property
     def confusion(self) -> IntArray | None:
-        """[classes, classes], or [classes, 2, 2], as `analysis.metrics.confusion_matrix` has it."""
+        """[classes, classes], or [classes, 2, 2], as `analysis.metrics.evaluation.confusion_matrix` has it."""
         if self.evaluation:
             return np.array(self.evaluation.confusion, dtype=np.int64)
         counts = self.chosen.best.confusion if self.chosen and self.chosen.best else None

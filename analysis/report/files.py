@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from analysis.errors import Fault, InputError, RunError
-from analysis.report.contents import Report
-from analysis.report.html.page import page
+from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.page import page
 
 Form = Literal["html", "docx", "png"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -62,7 +62,7 @@ def _refused(output: Path, rule: str, remedy: str) -> InputError:
 
 def _document(report: Report) -> bytes:
     try:
-        from analysis.report.word import document  # noqa: PLC0415  # the other formats do without its package
+        from rarecall.analysis.report.word import document  # noqa: PLC0415  # the other formats do without its package
     except ModuleNotFoundError as error:
         remedy = "pip install python-docx, or write --format html"
         raise RunError(f"--format docx: needs the package python-docx, found no {error.name} ({remedy})") from error
@@ -70,7 +70,7 @@ def _document(report: Report) -> bytes:
 
 
 def _write_figures(folder: Path, report: Report) -> list[str]:
-    from analysis.report.figures import LeftOut, figures  # noqa: PLC0415  # matplotlib takes a second
+    from rarecall.analysis.report.figures import LeftOut, figures  # noqa: PLC0415  # matplotlib takes a second
 
     left_out = []
     for name, one in figures(report).items():

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.criteria import split_key
-from analysis.errors import Fault, InputError
-from analysis.report.contents import Report
-from analysis.run import EpochRow
-from analysis.standings import Standing
-from analysis.strict_json import dumps
+from rarecall.analysis.criteria.criterion import split_key
+from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.strict_json import dumps
 
 HISTORY_NAME, METADATA_NAME = "training_history.json", "training_metadata.json"
 # Left out where the ledger has nothing of the kind.

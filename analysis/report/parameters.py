@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, spearmanr
 
-from analysis.intervals import LEVEL, Interval
-from analysis.predictions import FloatArray
-from analysis.report.parameter_values import Value, names_of, numbers_of, values_of
-from analysis.standings import Standing
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.report.parameter_values import Value, names_of, numbers_of, values_of
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.uncertainty.intervals import LEVEL, Interval
 
 # Trials that it takes to say anything at all, and to grow a forest.
 FEWEST, FOR_FOREST = 8, 40

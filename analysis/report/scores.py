@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.predictions import FloatArray, IntArray
-from analysis.report.contents import Report
+from rarecall.analysis.arrays import FloatArray, IntArray
+from rarecall.analysis.report.contents import Report
 
 # Dots of the common tiers are thinned out above this.
 _DOTS = 2500

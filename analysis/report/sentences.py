@@ -5,11 +5,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from analysis.criteria import Status, split_key
-from analysis.report.contents import Report
-from analysis.standings import bargain
-from analysis.verdicts import Finding
-from analysis.wording import interval_text, probability_text, value_text
+from rarecall.analysis.criteria.criterion import Status, split_key
+from rarecall.analysis.criteria.verdicts import Finding
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.runs.standings import bargain
+from rarecall.analysis.text.wording import interval_text, probability_text, value_text
 
 SIGNS: dict[Status, str] = {"met": "✓", "missed": "✕", "undecided": "?"}
 _ORDER: tuple[Status, ...] = ("met", "missed", "undecided")

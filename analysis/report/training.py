@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from analysis.run import EpochRow
+from rarecall.analysis.runs.run import EpochRow
 
 Figure = Callable[[EpochRow], float]
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from search.commands.options import ADDRESS, OVERWRITE, RUN, launch_options
-from search.commands.reading import print_leaderboard
+from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, launch_options
+from rarecall.search.commands.reading import print_leaderboard
 
 
 @click.command()
@@ -42,11 +42,11 @@ def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str |
     Each row of training and validation data is validation once, so the rare class is judged by all its rows and not by
     the few of one split. What is there already is not trained again.
     """
-    from analysis.finalists import finalists as finalists_of
-    from analysis.finalists_text import finalists_text
-    from search.experiment import load_experiment
-    from search.finals import FinalsOptions, run_finals
-    from search.run_folder import find_run
+    from rarecall.analysis.runs.finalists import finalists as finalists_of
+    from rarecall.analysis.text.finalists import finalists_text
+    from rarecall.search.engine.finalists import FinalsOptions, run_finals
+    from rarecall.search.engine.run_folder import find_run
+    from rarecall.search.experiment.schema import load_experiment
 
     console = Console()
     folder = find_run(run.resolve())
@@ -62,9 +62,9 @@ def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str |
 
 def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
     """The experiment with what the command line changes; `--set` has the last word."""
-    from search.experiment import load_experiment
-    from search.overrides import parse_assignments
-    from search.quick import scaled_down
+    from rarecall.search.experiment.overrides import parse_assignments
+    from rarecall.search.experiment.quick import scaled_down
+    from rarecall.search.experiment.schema import load_experiment
 
     overrides = parse_assignments(assignments)
     loaded = load_experiment(experiment, overrides)
@@ -73,10 +73,10 @@ def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample:
 
 
 def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
-    from search.experiment import load_experiment
-    from search.finals import FinalsOptions, run_finals
-    from search.launch import LaunchOptions, launch
-    from search.run_folder import EXPERIMENT_FILE, find_run
+    from rarecall.search.engine.finalists import FinalsOptions, run_finals
+    from rarecall.search.engine.launch import LaunchOptions, launch
+    from rarecall.search.engine.run_folder import EXPERIMENT_FILE, find_run
+    from rarecall.search.experiment.schema import load_experiment
 
     console = Console()
     shown = _relative(folder)

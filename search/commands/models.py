@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from search.commands.options import ADDRESS, RUN
+from rarecall.search.commands.options import ADDRESS, RUN
 
 
 @click.command()
@@ -26,7 +26,7 @@ def export(public: bool, **options: Any) -> None:
     """
     if public and not options["repo"]:
         raise click.UsageError("--public is about an upload; add --push-to-hub REPO")
-    from search.export import ExportOptions, export_trial
+    from rarecall.search.export.command import ExportOptions, export_trial
 
     export_trial(ExportOptions(public=public, **options), Console())
 
@@ -51,7 +51,7 @@ def predict(on_bad_row: str, **options: Any) -> None:
     """
     if options["address"] and not options["ray"]:
         raise click.UsageError("--address joins a Ray cluster; add --ray")
-    from search.predict import PredictOptions
-    from search.predict import predict as run
+    from rarecall.search.predict.command import PredictOptions
+    from rarecall.search.predict.command import predict as run
 
     run(PredictOptions(skip=on_bad_row == "skip", **options), Console(stderr=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from search.commands.options import EXPERIMENT, JSON, SET
+from rarecall.search.commands.options import EXPERIMENT, JSON, SET
 
 
 @click.command()
@@ -14,7 +14,7 @@ from search.commands.options import EXPERIMENT, JSON, SET
 @click.option("--seed", default=7, show_default=True)
 def generate(output: Path, rows: int, seed: int) -> None:
     """Write the embedded demo data: articles about technology, scored in three dimensions, few of them deployed."""
-    from trainables.articles import write_articles
+    from rarecall.trainables.demo.articles import write_articles
 
     write_articles(output, rows, seed)
     click.echo(f"wrote {rows:,} articles to {output}")
@@ -27,16 +27,16 @@ def generate(output: Path, rows: int, seed: int) -> None:
 @JSON
 def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as_json: bool) -> None:
     """Show how rare the classes of EXPERIMENT are, and what its settings make of them, before anything is trained."""
-    from analysis.profile_text import render
-    from analysis.strict_json import dumps
-    from search.experiment import load_experiment
-    from search.overrides import parse_assignments
-    from search.profile import profile_of
+    from rarecall.analysis.strict_json import dumps
+    from rarecall.analysis.text.profile import render
+    from rarecall.search.estimate.profile import profile_of
+    from rarecall.search.experiment.overrides import parse_assignments
+    from rarecall.search.experiment.schema import load_experiment
 
     found = profile_of(load_experiment(experiment, parse_assignments(assignments)))
     click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
     if png is not None:
-        from analysis.profile_figure import draw
+        from rarecall.analysis.profile.figure import draw
 
         draw(found, png)
         click.echo(f"wrote {png}", err=as_json)
@@ -49,11 +49,11 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
 @JSON
 def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, as_json: bool) -> None:
     """Say what the search of EXPERIMENT would cost, and whether its validation rows can decide its criteria at all."""
-    from analysis.strict_json import dumps
-    from search.estimate import estimate as find
-    from search.estimate_text import render
-    from search.experiment import load_experiment
-    from search.overrides import parse_assignments
+    from rarecall.analysis.strict_json import dumps
+    from rarecall.search.display.estimate import render
+    from rarecall.search.estimate.cost import estimate as find
+    from rarecall.search.experiment.overrides import parse_assignments
+    from rarecall.search.experiment.schema import load_experiment
 
     loaded = load_experiment(experiment, parse_assignments(assignments))
     found = find(loaded, Console(stderr=True), measure=not no_measure)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from search.commands.options import CRITERIA, JSON, RUN, meaning_options
+from rarecall.search.commands.options import CRITERIA, JSON, RUN, meaning_options
 
 if TYPE_CHECKING:
-    from analysis.report import Form
-    from analysis.standings import RankBy
+    from rarecall.analysis.report import Form
+    from rarecall.analysis.runs.standings import RankBy
 
 
 @click.command()
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 )
 def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
     """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
-    from analysis.leaderboard import leaderboard as rank
-    from analysis.leaderboard import to_csv, to_json
-    from analysis.ledger import read_ledger
+    from rarecall.analysis.runs.leaderboard import leaderboard as rank
+    from rarecall.analysis.runs.leaderboard import to_csv, to_json
+    from rarecall.analysis.runs.ledger import read_ledger
 
     records = read_ledger(run)
     for problem in records.problems:
@@ -44,10 +44,10 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
 
 def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
     """The leaderboard as text, and the finalists below it where there are some."""
-    from analysis.finalists import finalists as finalists_of
-    from analysis.finalists_text import finalists_text
-    from analysis.leaderboard import leaderboard as rank
-    from analysis.leaderboard import to_text
+    from rarecall.analysis.runs.finalists import finalists as finalists_of
+    from rarecall.analysis.runs.leaderboard import leaderboard as rank
+    from rarecall.analysis.runs.leaderboard import to_text
+    from rarecall.analysis.text.finalists import finalists_text
 
     click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
     if finals := finalists_of(run):
@@ -68,16 +68,16 @@ def evaluate(
     A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
     `predicted.<dimension>` with --tiers. With --data, TARGET is the folder of an export, which predicts those rows.
     """
-    from analysis.evaluation import evaluated
-    from analysis.evaluation_text import render
-    from analysis.strict_json import dumps
-    from analysis.targets import open_target
-    from search.evaluate import meaning, read_criteria
+    from rarecall.analysis.evaluation.evaluation import evaluated
+    from rarecall.analysis.evaluation.targets import open_target
+    from rarecall.analysis.strict_json import dumps
+    from rarecall.analysis.text.evaluation import render
+    from rarecall.search.review.evaluate import meaning, read_criteria
 
     if data is None:
         opened = open_target(target, meaning(**options))
     else:
-        from search.predict_labelled import model_target
+        from rarecall.search.predict.labelled import model_target
 
         opened = model_target(Path(target), data)
     wanted = read_criteria(criteria, opened.labels) or opened.criteria
@@ -91,10 +91,10 @@ def evaluate(
 @JSON
 def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
     """Hold each of TARGETS against the first one, on the same rows: RUN:TRIAL, RUN (its winner) or files."""
-    from analysis.comparison import compared
-    from analysis.comparison_text import render
-    from analysis.strict_json import dumps
-    from search.evaluate import meaning, open_alike
+    from rarecall.analysis.evaluation.comparison import compared
+    from rarecall.analysis.strict_json import dumps
+    from rarecall.analysis.text.comparison import render
+    from rarecall.search.review.evaluate import meaning, open_alike
 
     opened = open_alike(targets, meaning(**options))
     results = [compared(opened[0], other, level) for other in opened[1:]]
@@ -110,11 +110,11 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
 @JSON
 def diagnose(target: str, write: Path | None, as_json: bool) -> None:
     """Say why TARGET, RUN (its winner) or RUN:TRIAL, is not better, and which settings to change."""
-    from analysis.diagnosis import applied
-    from analysis.diagnosis import diagnose as find
-    from analysis.diagnosis.text import render
-    from analysis.strict_json import dumps
-    from search.diagnose import open_case, write_advised
+    from rarecall.analysis.diagnosis import applied
+    from rarecall.analysis.diagnosis import diagnose as find
+    from rarecall.analysis.diagnosis.text import render
+    from rarecall.analysis.strict_json import dumps
+    from rarecall.search.review.diagnose import open_case, write_advised
 
     case = open_case(target)
     signs = find(case)
@@ -154,9 +154,9 @@ def report(
     **options: Any,
 ) -> None:
     """Show TARGET as a web page, a Word document or figures: RUN with its winner, or what `evaluate` takes."""
-    from analysis.report import form_of, write_history, write_report
-    from search.evaluate import meaning
-    from search.report import gathered
+    from rarecall.analysis.report import form_of, write_history, write_report
+    from rarecall.search.review.evaluate import meaning
+    from rarecall.search.review.report import gathered
 
     form = form_of(output, form)
     found = gathered(target, criteria, meaning(**options), level, texts=texts)

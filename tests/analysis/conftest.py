@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.criteria import parse
-from analysis.ledger import LEDGER_NAME, Ledger
-from analysis.metrics import confusion_matrix, evaluate
-from analysis.predictions import CatastrophicRule, LabelSpace, Predictions
-from analysis.ranking import score
+from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.ranking import score
+from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
+from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
 
 TIERS = LabelSpace(
     classes=("vaporware", "pilot", "early_commercial", "deployed_proven"),

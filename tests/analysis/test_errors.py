@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.errors import Fault, InputError, RarecallError, RunError
+from rarecall.analysis.errors import Fault, InputError, RarecallError, RunError
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losses import FocalCrossEntropy
+from rarecall.losses import FocalCrossEntropy
 
 # Softmax makes 3/4 and 1/4 of these.
 LOGITS = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)

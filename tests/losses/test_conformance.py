@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-import losses
+from rarecall import losses
 
 PARAMETERS = {
     "corn": [{}, {"gamma": 0.5}, {"gamma": 2.0}],

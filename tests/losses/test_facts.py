@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from losses import LabelFacts
+from rarecall.losses import LabelFacts
 
 
 def test_what_fits_together_is_taken():

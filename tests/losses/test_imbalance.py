@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-import losses
-from losses import LabelFacts, LogitAdjusted, MarginCrossEntropy
+from rarecall import losses
+from rarecall.losses import LabelFacts, LogitAdjusted, MarginCrossEntropy
 
 # Softmax makes 3/4 and 1/4 of these; the second class is the rare one.
 LOGITS = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)

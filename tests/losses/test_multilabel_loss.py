@@ -4,7 +4,7 @@ from math import log
 import pytest
 import torch
 
-from losses import FocalBinaryCrossEntropy, LabelFacts
+from rarecall.losses import FocalBinaryCrossEntropy, LabelFacts
 
 # Probabilities 3/4, 1/2, 1/4 and the other way round.
 LOGITS = torch.tensor([[log(3), 0.0, -log(3)], [-log(3), 0.0, log(3)]], dtype=torch.float64)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losses import ConditionalOrdinal, CumulativeLink
+from rarecall.losses import ConditionalOrdinal, CumulativeLink
 
 
 def sigmoid(x):

@@ -3,8 +3,8 @@ from dataclasses import dataclass
 import pytest
 from torch import Tensor
 
-import losses
-from losses.registry import Registry
+from rarecall import losses
+from rarecall.losses.registry import Registry
 
 
 @dataclass(frozen=True)

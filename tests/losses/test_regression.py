@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losses import FocalSquaredError, Huber
+from rarecall.losses import FocalSquaredError, Huber
 
 
 def rows(*errors):

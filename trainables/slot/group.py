@@ -13,8 +13,8 @@ import ray
 import ray.train
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trainables.slot.plan import CHECKPOINTS_FOLDER, SlotDiedError, SlotPlan, SlotStartError
-from trainables.slot.serving import serve_trials
+from rarecall.trainables.slot.plan import CHECKPOINTS_FOLDER, SlotDiedError, SlotPlan, SlotStartError
+from rarecall.trainables.slot.serving import serve_trials
 
 # Each slot starts half a dozen processes that import this module, and only its workers train: torch, transformers and
 # all that needs them are imported where they are used.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.predictions import LabelSpace
+from rarecall.analysis.predictions.label_space import LabelSpace
 
 CHECKPOINTS_FOLDER = "checkpoints"
 

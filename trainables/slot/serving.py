@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.train
 
-from analysis.predictions_file import write_predictions
-from trainables.manifest import write_manifest
-from trainables.slot.plan import CHECKPOINTS_FOLDER, CheckpointUnwrittenError, SlotPlan
+from rarecall.analysis.predictions.parquet_file import write_predictions
+from rarecall.trainables.models.manifest import write_manifest
+from rarecall.trainables.slot.plan import CHECKPOINTS_FOLDER, CheckpointUnwrittenError, SlotPlan
 
 # This module is imported where groups are started too, and only workers train: torch, transformers and all that needs
 # them are imported where they are used.
 if TYPE_CHECKING:
-    from trainables.epoch import EpochResult
-    from trainables.session import RunTrial
-    from trainables.worker import Worker
+    from rarecall.trainables.training.epoch import EpochResult
+    from rarecall.trainables.training.session import RunTrial
+    from rarecall.trainables.training.worker import Worker
 
 PREDICTIONS_FILE = "predictions.parquet"
 # What libraries say, in exceptions of their own, of a file that could not be written.
@@ -30,7 +30,7 @@ def serve_trials(config: dict[str, Any]) -> None:
     """Runs in every worker of a group, as long as the slot lives: read a command, obey, reply."""
     from ray.train.torch import get_device
 
-    from trainables.worker import Worker
+    from rarecall.trainables.training.worker import Worker
 
     context = ray.train.get_context()
     plan: SlotPlan = config["plan"]
@@ -71,7 +71,7 @@ class _Desk:
         if trial["start"] is None:
             yield from self._run_trial(trial["config"], None)
             return
-        from trainables.loop import Start
+        from rarecall.trainables.training.loop import Start
 
         path = f"{self._plan.run_folder}/{trial['start']['checkpoint']}"
         with ray.train.Checkpoint(path).as_directory() as folder:

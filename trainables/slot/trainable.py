@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from ray import tune
 
-from analysis.criteria import parse
-from analysis.ranking import score
-from trainables.slot.group import WorkerGroup
-from trainables.slot.plan import SlotPlan
+from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.ranking import score
+from rarecall.trainables.slot.group import WorkerGroup
+from rarecall.trainables.slot.plan import SlotPlan
 
 # An epoch that takes this many times the slot's longest so far, and at least so long, is not expected to end.
 LIMIT_FACTOR, LEAST_LIMIT_SECONDS = 20, 600.0

@@ -5,15 +5,15 @@ and know numpy only. Importing this package registers all of them.
 """
 
 # Imported for their registrations as much as for the names.
-from trainables.tasks.instructed import InstructedScores, writes_answers
-from trainables.tasks.multiclass import Multiclass
-from trainables.tasks.multilabel import Multilabel
-from trainables.tasks.ordinal import Ordinal
-from trainables.tasks.protocol import Target, Task
-from trainables.tasks.registry import build_task, default_minority, register
-from trainables.tasks.scored import scored_task
-from trainables.tasks.tiered_scores import TieredScores, keyword_rules, switched
-from trainables.tasks.two_stage import TwoStageScores
+from rarecall.trainables.tasks.instructed import InstructedScores, writes_answers
+from rarecall.trainables.tasks.multiclass import Multiclass
+from rarecall.trainables.tasks.multilabel import Multilabel
+from rarecall.trainables.tasks.ordinal import Ordinal
+from rarecall.trainables.tasks.protocol import Target, Task
+from rarecall.trainables.tasks.registry import build_task, default_minority, register
+from rarecall.trainables.tasks.scored import scored_task
+from rarecall.trainables.tasks.tiered_scores import TieredScores, keyword_rules, switched
+from rarecall.trainables.tasks.two_stage import TwoStageScores
 
 __all__ = [
     "InstructedScores",

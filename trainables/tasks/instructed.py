@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from analysis.predictions import BoolArray, FloatArray, Predictions
-from trainables.answers import PLACE_OF_TEXT, completion, parse_answer
-from trainables.examples import Labelled
-from trainables.tasks.protocol import Outputs, Target, Task
-from trainables.tasks.tiered_scores import TieredScores
+from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.answers import PLACE_OF_TEXT, completion, parse_answer
+from rarecall.trainables.tasks.protocol import Outputs, Target, Task
+from rarecall.trainables.tasks.tiered_scores import TieredScores
 
 # Of an answer that cannot be read, so much is kept for a reader.
 KEPT_CHARACTERS = 500

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from analysis.predictions import FloatArray, LabelSpace, Predictions
-from trainables.examples import Labelled
-from trainables.tasks.protocol import LEAST_SHARE, Outputs, Target, Targets, finite
-from trainables.tasks.registry import register
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.protocol import LEAST_SHARE, Outputs, Target, Targets, finite
+from rarecall.trainables.tasks.registry import register
 
 if TYPE_CHECKING:
-    from trainables.task_config import MulticlassConfig
+    from rarecall.trainables.tasks.config import MulticlassConfig
 
 # Added to the logit of a class; 4 makes it 55 times as likely.
 OFFSETS = tuple(float(value) for value in np.arange(-4, 4.01, 0.25))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from analysis.predictions import BoolArray, FloatArray, LabelSpace, Predictions
-from trainables.examples import Labelled
-from trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
-from trainables.tasks.registry import register
+from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
+from rarecall.trainables.tasks.registry import register
 
 if TYPE_CHECKING:
-    from trainables.task_config import MultilabelConfig
+    from rarecall.trainables.tasks.config import MultilabelConfig
 
 Pairs = tuple[tuple[int, int], ...]
 

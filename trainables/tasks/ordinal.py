@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from analysis.predictions import FloatArray, LabelSpace, Predictions
-from trainables.examples import Labelled
-from trainables.tasks.multiclass import class_prior, softmax
-from trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
-from trainables.tasks.registry import register
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.multiclass import class_prior, softmax
+from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
+from rarecall.trainables.tasks.registry import register
 
 if TYPE_CHECKING:
-    from trainables.task_config import OrdinalConfig
+    from rarecall.trainables.tasks.config import OrdinalConfig
 
 Link = Literal["corn", "cumulative", "softmax"]
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.05, 0.951, 0.05), 2))

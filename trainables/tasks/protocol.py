@@ -6,8 +6,10 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.predictions import FloatArray, LabelSpace, Predictions
-from trainables.examples import Labelled
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
 
 Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 Targets = NDArray[np.int64] | NDArray[np.float32]

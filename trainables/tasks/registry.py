@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.predictions import IntArray
-from trainables.tasks.protocol import Task
+from rarecall.analysis.arrays import IntArray
+from rarecall.trainables.tasks.protocol import Task
 
 if TYPE_CHECKING:
-    from trainables.task_config import TaskConfig
+    from rarecall.trainables.tasks.config import TaskConfig
 
 Builder = Callable[[Any, tuple[str, ...]], Task]
 _builders: dict[str, Builder] = {}

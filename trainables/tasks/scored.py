@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from trainables.tasks.instructed import InstructedScores
-from trainables.tasks.registry import register
-from trainables.tasks.tiered_scores import TieredScores, tiered_scores
-from trainables.tasks.two_stage import TwoStageScores
+from rarecall.trainables.tasks.instructed import InstructedScores
+from rarecall.trainables.tasks.registry import register
+from rarecall.trainables.tasks.tiered_scores import TieredScores, tiered_scores
+from rarecall.trainables.tasks.two_stage import TwoStageScores
 
 if TYPE_CHECKING:
-    from trainables.task_config import TieredScoresConfig
+    from rarecall.trainables.tasks.config import TieredScoresConfig
 
 
 @register("tiered_scores")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
-from analysis.predictions import BoolArray, CatastrophicRule, FloatArray, IntArray, LabelSpace, Predictions
-from trainables.examples import Labelled
-from trainables.keywords import KeywordRule, bounded
-from trainables.tasks.protocol import Outputs, Target, Targets, Task, finite
+from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.keywords import KeywordRule, bounded
+from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, Task, finite
 
 if TYPE_CHECKING:
-    from trainables.task_config import KeywordConfig, TieredScoresConfig
+    from rarecall.trainables.tasks.config import KeywordConfig, TieredScoresConfig
 
 # A row whose scores are all 6.0 must reach the cut 6.0, whatever its weights do to the last bit of the mean.
 OVERALL_DECIMALS = 9

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from analysis.predictions import FloatArray
-from trainables.examples import Labelled
-from trainables.tasks.protocol import Outputs, Target, Targets, logit, sigmoid
-from trainables.tasks.tiered_scores import CANDIDATES, TieredScores
+from rarecall.analysis.arrays import FloatArray
+from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, logit, sigmoid
+from rarecall.trainables.tasks.tiered_scores import CANDIDATES, TieredScores
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from analysis.report.contents import Report
-from analysis.report.figures.calibration import calibration_figure
-from analysis.report.figures.classes import class_recalls
-from analysis.report.figures.confusion import confusion_figure
-from analysis.report.figures.epochs import dimension_courses, loss_courses, recall_courses
-from analysis.report.figures.metrics import dimension_errors, overall_metrics
-from analysis.report.figures.parameters import parameter_effects
-from analysis.report.figures.scores import predicted_against_true
-from analysis.report.figures.style import LeftOut, Picture, style
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.calibration import calibration_figure
+from rarecall.analysis.report.figures.classes import class_recalls
+from rarecall.analysis.report.figures.confusion import confusion_figure
+from rarecall.analysis.report.figures.epochs import dimension_courses, loss_courses, recall_courses
+from rarecall.analysis.report.figures.metrics import dimension_errors, overall_metrics
+from rarecall.analysis.report.figures.parameters import parameter_effects
+from rarecall.analysis.report.figures.scores import predicted_against_true
+from rarecall.analysis.report.figures.style import LeftOut, Picture, style
 
 __all__ = ["LeftOut", "Picture", "figures"]
 

@@ -4,10 +4,10 @@ import math
 
 from matplotlib.axes import Axes
 
-from analysis.report.calibration import Calibration, of_class
-from analysis.report.contents import Report
-from analysis.report.figures.style import ACCENT, INK, THIN, LeftOut, Picture, canvas, percent_axis
-from analysis.table import cut
+from rarecall.analysis.report.calibration import Calibration, of_class
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.style import ACCENT, INK, THIN, LeftOut, Picture, canvas, percent_axis
+from rarecall.analysis.text.table import cut
 
 _PANELS, _COLUMNS = 6, 3
 

@@ -2,10 +2,10 @@
 
 import math
 
-from analysis.report.contents import Report
-from analysis.report.figures.dots import Dot, dot_plot, height
-from analysis.report.figures.style import LeftOut, Picture, canvas, percent_axis
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.dots import Dot, dot_plot, height
+from rarecall.analysis.report.figures.style import LeftOut, Picture, canvas, percent_axis
+from rarecall.analysis.text.wording import interval_text, value_text
 
 
 def class_recalls(report: Report) -> Picture | LeftOut:

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from analysis.predictions import IntArray
-from analysis.report.contents import Report
-from analysis.report.figures.dots import height
-from analysis.report.figures.style import ACCENT, BAD, INK, RULE, THIN, LeftOut, Picture, canvas
-from analysis.table import cell_len, cut
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.dots import height
+from rarecall.analysis.report.figures.style import ACCENT, BAD, INK, RULE, THIN, LeftOut, Picture, canvas
+from rarecall.analysis.text.table import cell_len, cut
 
 # Inches of a cell, and of what stands around all of them.
 _CELL, _SMALLEST, _AROUND = 0.75, 0.3, 2.0

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from analysis.criteria import Criterion
-from analysis.intervals import Interval
-from analysis.report.figures.style import ACCENT, BAD, INK, SOFT, THIN
-from analysis.table import cut
+from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.report.figures.style import ACCENT, BAD, INK, SOFT, THIN
+from rarecall.analysis.text.table import cut
+from rarecall.analysis.uncertainty.intervals import Interval
 
 INCHES_PER_LINE, INCHES_AROUND = 0.24, 1.15
 _LETTERS = 30

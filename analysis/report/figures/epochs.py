@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from analysis.report.contents import Report
-from analysis.report.figures.style import (
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.style import (
     BAD,
     COLOURS,
     DASHES,
@@ -19,9 +19,9 @@ from analysis.report.figures.style import (
     epoch_axis,
     percent_axis,
 )
-from analysis.report.training import Figure, recall_of, training_loss, usual, validation_loss
-from analysis.run import EpochRow
-from analysis.table import cut
+from rarecall.analysis.report.training import Figure, recall_of, training_loss, usual, validation_loss
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.analysis.text.table import cut
 
 # Trials that are drawn behind the winner, and lines of classes or dimensions.
 _TRIALS, _LINES = 500, 5

@@ -2,11 +2,11 @@
 
 import math
 
-from analysis import metrics as metric_registry
-from analysis.report.contents import Report
-from analysis.report.figures.dots import Dot, dot_plot, height
-from analysis.report.figures.style import LeftOut, Picture, canvas, percent_axis
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.metrics import registry as metric_registry
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.dots import Dot, dot_plot, height
+from rarecall.analysis.report.figures.style import LeftOut, Picture, canvas, percent_axis
+from rarecall.analysis.text.wording import interval_text, value_text
 
 _INITIALS = frozenset({"f1", "roc", "pr", "auc"})
 

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from analysis.report.contents import Report
-from analysis.report.figures.style import ACCENT, BAD, LeftOut, Picture, canvas, percent_axis
-from analysis.report.parameter_values import logarithmic, names_of, number_text, numbers_of
-from analysis.report.parameters import FEWEST, Effect, effects, medians
-from analysis.table import cut, short_names
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.style import ACCENT, BAD, LeftOut, Picture, canvas, percent_axis
+from rarecall.analysis.report.parameter_values import logarithmic, names_of, number_text, numbers_of
+from rarecall.analysis.report.parameters import FEWEST, Effect, effects, medians
+from rarecall.analysis.text.table import cut, short_names
 
 _PANELS, _COLUMNS = 9, 3
 _FEW_PLACES, _SIDEWAYS = 8, 0.03

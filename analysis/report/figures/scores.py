@@ -3,10 +3,19 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.report.contents import Report
-from analysis.report.figures.style import ACCENT, INK, THIN, TIER_COLOURS, TIER_SIGNS, LeftOut, Picture, canvas
-from analysis.report.scores import Scores, scores_of, shifts, thinned
-from analysis.table import cut
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures.style import (
+    ACCENT,
+    INK,
+    THIN,
+    TIER_COLOURS,
+    TIER_SIGNS,
+    LeftOut,
+    Picture,
+    canvas,
+)
+from rarecall.analysis.report.scores import Scores, scores_of, shifts, thinned
+from rarecall.analysis.text.table import cut
 
 # How far rows of the same true score are moved aside, as a share of the axis.
 _SIDEWAYS = 0.012

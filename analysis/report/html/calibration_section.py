@@ -1,13 +1,13 @@
 """Calibration of the rare classes, for tasks with probabilities."""
 
-from analysis.report.calibration import Calibration, of_class
-from analysis.report.contents import Report
-from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
-from analysis.report.html.markup import Markup, element
-from analysis.report.html.scale import Scale
-from analysis.report.html.section import Section, note
-from analysis.report.html.table import Heading, table, words
-from analysis.wording import value_text
+from rarecall.analysis.report.calibration import Calibration, of_class
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
+from rarecall.analysis.report.html.markup import Markup, element
+from rarecall.analysis.report.html.scale import Scale
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.table import Heading, table, words
+from rarecall.analysis.text.wording import value_text
 
 _PANELS = 6
 

@@ -4,16 +4,16 @@ import math
 
 import numpy as np
 
-from analysis.criteria import split_key
-from analysis.predictions import IntArray
-from analysis.report.confusions import largest
-from analysis.report.contents import Report
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.section import Section, note
-from analysis.report.html.strip import share_scale, strip
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.sentences import counted, minority
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.criterion import split_key
+from rarecall.analysis.report.confusions import largest
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.strip import share_scale, strip
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.sentences import counted, minority
+from rarecall.analysis.text.wording import interval_text, value_text
 
 _BY_CLASS = {"precision": "precision", "f1": "F1"}
 # Of a larger matrix the largest confusions are listed as well, and more classes stay a table on a narrow page.

@@ -2,12 +2,12 @@
 
 import math
 
-from analysis.report.contents import Report
-from analysis.report.html.scale import Scale
-from analysis.report.html.section import Section
-from analysis.report.html.strip import amount_scale, strip
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.scale import Scale
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.strip import amount_scale, strip
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.text.wording import interval_text, value_text
 
 
 def errors_section(report: Report) -> Section | None:

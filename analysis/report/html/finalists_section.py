@@ -1,13 +1,13 @@
 """The finalists: configurations trained again on other folds and seeds, and what all folds together say."""
 
-from analysis.finalists import Finalist
-from analysis.report.contents import Report
-from analysis.report.html.markup import Child, element
-from analysis.report.html.section import Section
-from analysis.report.html.strip import amount_scale, share_scale, strip
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.run import Run
-from analysis.wording import interval_text, is_share, value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Child, element
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.runs.finalists import Finalist
+from rarecall.analysis.runs.run import Run
+from rarecall.analysis.text.wording import interval_text, is_share, value_text
 
 _CLASSES = 6
 

@@ -4,18 +4,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.bands import band_of
-from analysis.criteria import split_key
-from analysis.predictions import LabelSpace
-from analysis.report.contents import Report
-from analysis.report.html.markup import Attribute, Markup, element
-from analysis.report.html.section import Section
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.sentences import counted, order
-from analysis.standings import Standing, pareto_set
-from analysis.table import short_names
-from analysis.winner_text import plain
-from analysis.wording import distance_text, duration_text, value_text
+from rarecall.analysis.criteria.bands import band_of
+from rarecall.analysis.criteria.criterion import split_key
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Attribute, Markup, element
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.sentences import counted, order
+from rarecall.analysis.runs.standings import Standing, pareto_set
+from rarecall.analysis.text.table import short_names
+from rarecall.analysis.text.winner import plain
+from rarecall.analysis.text.wording import distance_text, duration_text, value_text
 
 # Trials that are listed and drawn: a page of more is slow and nobody reads it.
 SHOWN = 500

@@ -4,23 +4,23 @@ from collections.abc import Iterator
 from importlib.resources import files
 from string import Template
 
-from analysis.report.contents import Report
-from analysis.report.html.calibration_section import calibration_section
-from analysis.report.html.classes_section import classes_section, confusion_section, slices_section
-from analysis.report.html.errors_section import errors_section
-from analysis.report.html.finalists_section import finalists_section
-from analysis.report.html.leaderboard_section import leaderboard_section
-from analysis.report.html.markup import Markup, element, joined
-from analysis.report.html.parallel_section import parallel_section
-from analysis.report.html.parameters_section import parameters_section
-from analysis.report.html.provenance_section import provenance_section
-from analysis.report.html.rows_section import rows_section
-from analysis.report.html.section import Section
-from analysis.report.html.tiers_section import tiers_section
-from analysis.report.html.training_section import training_section
-from analysis.report.html.verdict_section import verdict_section
-from analysis.report.parameters import effects
-from analysis.report.sentences import about
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.calibration_section import calibration_section
+from rarecall.analysis.report.html.classes_section import classes_section, confusion_section, slices_section
+from rarecall.analysis.report.html.errors_section import errors_section
+from rarecall.analysis.report.html.finalists_section import finalists_section
+from rarecall.analysis.report.html.leaderboard_section import leaderboard_section
+from rarecall.analysis.report.html.markup import Markup, element, joined
+from rarecall.analysis.report.html.parallel_section import parallel_section
+from rarecall.analysis.report.html.parameters_section import parameters_section
+from rarecall.analysis.report.html.provenance_section import provenance_section
+from rarecall.analysis.report.html.rows_section import rows_section
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.tiers_section import tiers_section
+from rarecall.analysis.report.html.training_section import training_section
+from rarecall.analysis.report.html.verdict_section import verdict_section
+from rarecall.analysis.report.parameters import effects
+from rarecall.analysis.report.sentences import about
 
 
 def page(report: Report) -> str:
@@ -61,4 +61,4 @@ def _contents(sections: list[Section]) -> Markup:
 
 
 def _part(name: str) -> str:
-    return files("analysis.report.html").joinpath(name).read_text(encoding="utf-8")
+    return files("rarecall.analysis.report.html").joinpath(name).read_text(encoding="utf-8")

@@ -4,19 +4,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.contents import Report
-from analysis.report.html.drawing import Axis, figure, image, line, percent, polyline, text
-from analysis.report.html.leaderboard_section import SHOWN, meets_all
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.parameter_axis import axis_of, places_of
-from analysis.report.html.scale import around
-from analysis.report.html.section import Section
-from analysis.report.html.table import scrolling
-from analysis.report.parameter_values import values_of
-from analysis.report.parameters import Effects
-from analysis.report.sentences import counted
-from analysis.standings import Standing
-from analysis.table import cut, short_names
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing import Axis, figure, image, line, percent, polyline, text
+from rarecall.analysis.report.html.leaderboard_section import SHOWN, meets_all
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.parameter_axis import axis_of, places_of
+from rarecall.analysis.report.html.scale import around
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.table import scrolling
+from rarecall.analysis.report.parameter_values import values_of
+from rarecall.analysis.report.parameters import Effects
+from rarecall.analysis.report.sentences import counted
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.text.table import cut, short_names
 
 _WIDTH, _GAP, _EDGE, _TOP, _BOTTOM = 900.0, 128.0, 56.0, 44.0, 300.0
 _AXES = 10

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from analysis.report.html.drawing import Axis
-from analysis.report.html.scale import Scale, around
-from analysis.report.parameter_values import Value, logarithmic, names_of, number_text, numbers_of
-from analysis.table import cut
+from rarecall.analysis.report.html.drawing import Axis
+from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.parameter_values import Value, logarithmic, names_of, number_text, numbers_of
+from rarecall.analysis.text.table import cut
 
 _NAME = 12
 

@@ -5,16 +5,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.report.contents import Report
-from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent, polyline
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.parameter_axis import axis_of, places_of
-from analysis.report.html.scale import Scale
-from analysis.report.html.section import Section, note
-from analysis.report.html.strip import strip
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.parameter_values import names_of
-from analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects, medians
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Axis,
+    chart,
+    dots,
+    figure,
+    line,
+    percent,
+    polyline,
+)
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.parameter_axis import axis_of, places_of
+from rarecall.analysis.report.html.scale import Scale
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.strip import strip
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.parameter_values import names_of
+from rarecall.analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects, medians
 
 _FEW_PLACES, _SIDEWAYS = 8, 6.0
 

@@ -1,9 +1,9 @@
 """Where the figures come from, and what could not be read."""
 
-from analysis.report.contents import Report
-from analysis.report.html.markup import Child, element
-from analysis.report.html.section import Section, note
-from analysis.report.sentences import counted, facts, intervals
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Child, element
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.sentences import counted, facts, intervals
 
 _LISTED = 50
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.predictions import BoolArray, FloatArray, IntArray, LabelSpace, Predictions
-from analysis.report.contents import Report
-from analysis.report.html.markup import Child, element
-from analysis.report.html.section import Section, note
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.sentences import counted
+from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Child, element
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.sentences import counted
 
 # Rows that are listed of a class, and classes, the rarest first.
 _ROWS, _CLASSES, _TEXT = 100, 12, 800

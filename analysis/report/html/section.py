@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.report.html.markup import Child, Markup, element, slug
+from rarecall.analysis.report.html.markup import Child, Markup, element, slug
 
 
 @dataclass(frozen=True)

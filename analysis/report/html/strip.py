@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from analysis.criteria import Criterion
-from analysis.intervals import Interval
-from analysis.report.html.markup import Child, Markup, compact, element
-from analysis.report.html.scale import Scale
+from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.report.html.markup import Child, Markup, compact, element
+from rarecall.analysis.report.html.scale import Scale
+from rarecall.analysis.uncertainty.intervals import Interval
 
 _MIDDLE, _HEIGHT = 8, 16
 # A line with marks at both ends and in the middle.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.report.html.markup import Attribute, Child, Markup, element
+from rarecall.analysis.report.html.markup import Attribute, Child, Markup, element
 
 
 @dataclass(frozen=True)

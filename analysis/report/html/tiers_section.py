@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from analysis.report.contents import Report
-from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.scale import Scale, around
-from analysis.report.html.section import Section
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.scores import Scores, scores_of, shifts, thinned
-from analysis.report.sentences import counted
-from analysis.table import cut, short_names
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.scores import Scores, scores_of, shifts, thinned
+from rarecall.analysis.report.sentences import counted
+from rarecall.analysis.text.table import cut, short_names
 
 # Rows of the same true score are moved aside by up to so much.
 _SIDEWAYS = 5.0

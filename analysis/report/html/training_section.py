@@ -3,18 +3,36 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from analysis.report.contents import Report
-from analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, figure, line, percent, polyline
-from analysis.report.html.leaderboard_section import SHOWN
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.scale import Scale, around
-from analysis.report.html.section import Section, note
-from analysis.report.html.table import Cell, Heading, table
-from analysis.report.sentences import counted
-from analysis.report.training import Figure, minority_recall, recall_of, training_loss, usual, validation_loss
-from analysis.run import EpochRow
-from analysis.standings import Standing
-from analysis.wording import value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Axis,
+    chart,
+    figure,
+    line,
+    percent,
+    polyline,
+)
+from rarecall.analysis.report.html.leaderboard_section import SHOWN
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.table import Cell, Heading, table
+from rarecall.analysis.report.sentences import counted
+from rarecall.analysis.report.training import (
+    Figure,
+    minority_recall,
+    recall_of,
+    training_loss,
+    usual,
+    validation_loss,
+)
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.text.wording import value_text
 
 
 def training_section(report: Report) -> Section | None:

@@ -1,16 +1,16 @@
 """The verdict: which trial won, what each criterion says about it, and how sure that is."""
 
-from analysis.bands import Band, band_of
-from analysis.criteria import Status
-from analysis.report.contents import Report
-from analysis.report.html.markup import Child, Markup, element
-from analysis.report.html.section import Section, note
-from analysis.report.html.strip import amount_scale, share_scale, strip
-from analysis.report.html.table import Cell, Heading, table, words
-from analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
-from analysis.verdicts import Assessment, Finding
-from analysis.winner_text import plain
-from analysis.wording import distance_text, is_share, value_text
+from rarecall.analysis.criteria.bands import Band, band_of
+from rarecall.analysis.criteria.criterion import Status
+from rarecall.analysis.criteria.verdicts import Assessment, Finding
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.markup import Child, Markup, element
+from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
+from rarecall.analysis.text.winner import plain
+from rarecall.analysis.text.wording import distance_text, is_share, value_text
 
 
 def verdict_section(report: Report) -> Section:

@@ -2,16 +2,16 @@
 
 from io import BytesIO
 
-from analysis.report.contents import Report
-from analysis.report.figures import figures
-from analysis.report.sentences import about
-from analysis.report.word.classes_part import add_classes, add_confusion
-from analysis.report.word.layout import Layout
-from analysis.report.word.provenance_part import add_provenance
-from analysis.report.word.scores_part import add_scores
-from analysis.report.word.training_part import add_training
-from analysis.report.word.trials_part import add_finalists, add_leaderboard
-from analysis.report.word.verdict_part import add_settings, add_verdict
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.figures import figures
+from rarecall.analysis.report.sentences import about
+from rarecall.analysis.report.word.classes_part import add_classes, add_confusion
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.report.word.provenance_part import add_provenance
+from rarecall.analysis.report.word.scores_part import add_scores
+from rarecall.analysis.report.word.training_part import add_training
+from rarecall.analysis.report.word.trials_part import add_finalists, add_leaderboard
+from rarecall.analysis.report.word.verdict_part import add_settings, add_verdict
 
 __all__ = ["document"]
 

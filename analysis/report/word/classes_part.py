@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from analysis import metrics as metric_registry
-from analysis.report.confusions import largest
-from analysis.report.contents import Report
-from analysis.report.sentences import minority
-from analysis.report.word.layout import Layout
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.metrics import registry as metric_registry
+from rarecall.analysis.report.confusions import largest
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.sentences import minority
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.text.wording import interval_text, value_text
 
 # Of a larger matrix the largest confusions are listed, below its picture.
 _READABLE = 8

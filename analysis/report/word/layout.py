@@ -16,9 +16,9 @@ from docx.styles.style import ParagraphStyle
 from docx.table import Table, _Cell, _Row
 from docx.text.paragraph import Paragraph
 
-from analysis.report.figures import LeftOut, Picture
-from analysis.report.figures.style import INK, RULE, SOFT, WIDE
-from analysis.table import cell_len
+from rarecall.analysis.report.figures import LeftOut, Picture
+from rarecall.analysis.report.figures.style import INK, RULE, SOFT, WIDE
+from rarecall.analysis.text.table import cell_len
 
 LANGUAGE = "en"
 _HIGHEST = 8.2  # inches of a picture, so that its caption fits on the page

@@ -1,8 +1,8 @@
 """What the document was made from, and what could not be read."""
 
-from analysis.report.contents import Report
-from analysis.report.sentences import counted, facts, intervals
-from analysis.report.word.layout import Layout
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.sentences import counted, facts, intervals
+from rarecall.analysis.report.word.layout import Layout
 
 _LISTED = 50
 

@@ -1,8 +1,8 @@
 """Scores: the error per dimension, and predicted against true."""
 
-from analysis.report.contents import Report
-from analysis.report.word.layout import Layout
-from analysis.wording import interval_text, value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.text.wording import interval_text, value_text
 
 
 def add_scores(page: Layout, report: Report) -> None:

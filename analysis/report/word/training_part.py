@@ -2,10 +2,10 @@
 
 import math
 
-from analysis.report.contents import Report
-from analysis.report.word.layout import Layout
-from analysis.run import EpochRow
-from analysis.wording import value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.runs.run import EpochRow
+from rarecall.analysis.text.wording import value_text
 
 
 def add_training(page: Layout, report: Report) -> None:

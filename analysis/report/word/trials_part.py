@@ -2,13 +2,13 @@
 
 import math
 
-from analysis.report.contents import Report
-from analysis.report.sentences import order
-from analysis.report.word.layout import Layout
-from analysis.standings import Standing
-from analysis.table import short_names
-from analysis.winner_text import plain
-from analysis.wording import duration_text, interval_text, value_text
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.sentences import order
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.text.table import short_names
+from rarecall.analysis.text.winner import plain
+from rarecall.analysis.text.wording import duration_text, interval_text, value_text
 
 SHOWN = 10
 # Settings that fit beside the trial on a page.

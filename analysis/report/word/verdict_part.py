@@ -1,12 +1,12 @@
 """The verdict, and the settings of the winner."""
 
-from analysis.bands import band_of
-from analysis.report.contents import Report
-from analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
-from analysis.report.word.layout import Layout
-from analysis.verdicts import Finding
-from analysis.winner_text import NO_INTERVALS, plain
-from analysis.wording import distance_text, value_text
+from rarecall.analysis.criteria.bands import band_of
+from rarecall.analysis.criteria.verdicts import Finding
+from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
+from rarecall.analysis.report.word.layout import Layout
+from rarecall.analysis.text.winner import NO_INTERVALS, plain
+from rarecall.analysis.text.wording import distance_text, value_text
 
 
 def add_verdict(page: Layout, report: Report) -> None:

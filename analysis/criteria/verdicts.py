@@ -1,0 +1,228 @@
+"""Verdicts as far as the rows carry them: met, missed or undecided, with interval and probability, and all together.
+
+A criterion is met where the true value meets it with a probability of at least `level` (0.90), missed where that is at
+most 1 - `level`, and undecided in between or where nothing was measured. docs/verdicts.md tells the rest.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.criteria.criterion import ANY, MINORITY, TOLERANCE, Criterion, Status, Verdict, split_key
+from rarecall.analysis.criteria.judging import shortfalls
+from rarecall.analysis.criteria.ranking import judge
+from rarecall.analysis.metrics import registry as metric_registry
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.metrics.tally import Tally, tally
+from rarecall.analysis.metrics.weighted import AS_COUNTED
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.uncertainty.bootstrap import DRAWS, Draws, Slice, percentile, posterior
+from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact, probability_at_least
+
+UNKNOWN = Interval(math.nan, math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A metric that is a count out of rows."""
+
+    hits: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known about one criterion.
+
+    verdict: as measured, without regard to chance. status: with regard to it. proportion: for recall, precision and
+    accuracy. rows: behind the value that decides. interval: of the true value there, NaN to NaN where nothing is known.
+    probability: that the true value, or with a selector of several the true values, meet the criterion; NaN as well.
+    """
+
+    verdict: Verdict
+    status: Status
+    rows: int
+    proportion: Proportion | None
+    interval: Interval
+    probability: float
+
+    @property
+    def criterion(self) -> Criterion:
+        return self.verdict.criterion
+
+    def plain(self) -> dict[str, Any]:
+        """What is found as JSON has it."""
+        return {
+            "criterion": self.criterion.text,
+            "status": self.status,
+            "value": self.verdict.value,
+            "decided_by": self.verdict.key,
+            "rows": self.rows,
+            "hits": self.proportion.hits if self.proportion else None,
+            "low": self.interval.low,
+            "high": self.interval.high,
+            "probability": self.probability,
+        }
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All criteria held against one set of predictions.
+
+    joint: probability that the true values meet all criteria at once, from one bootstrap over the rows; 1 without
+    criteria, NaN where one of them cannot be known.
+    """
+
+    findings: tuple[Finding, ...]
+    joint: float
+    level: float
+
+    def plain(self) -> dict[str, Any]:
+        """Level, joint probability and findings as JSON has them."""
+        return {"level": self.level, "joint": self.joint, "findings": [finding.plain() for finding in self.findings]}
+
+
+def assess(
+    predictions: Predictions,
+    labels: LabelSpace,
+    criteria: Sequence[Criterion],
+    level: float = LEVEL,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Assessment:
+    """Hold criteria against predictions, with what the number of rows leaves open.
+
+    Raises:
+        ValueError: a level outside 0.5..1, or predictions that do not fit the labels.
+    """
+    if not 0.5 <= level < 1:
+        raise ValueError(f"the level of a verdict must be at least 0.5 and below 1, got {level} (0.9 is usual)")
+    names, slices = _names(criteria), _slices(criteria, predictions)
+    drawn = posterior(predictions, labels, names, slices, draws, seed) if criteria else {}
+    held = [_held(criterion, drawn) for criterion in criteria]
+    view = _View(predictions, labels, drawn, level)
+    verdicts = judge(evaluate(predictions, labels, names), criteria)
+    findings = tuple(view.finding(verdict, met) for verdict, met in zip(verdicts, held, strict=True))
+    return Assessment(findings, _joint(findings, held), level)
+
+
+def status_of(probability: float, level: float) -> Status:
+    """Met from `level` on, missed up to 1 - `level`, undecided in between and for NaN.
+
+    >>> status_of(0.95, 0.9), status_of(0.5, 0.9), status_of(0.1, 0.9)
+    ('met', 'undecided', 'missed')
+    """
+    if probability >= level - TOLERANCE:
+        return "met"
+    return "missed" if probability <= 1 - level + TOLERANCE else "undecided"
+
+
+def proportion(key: str, counted: Tally) -> Proportion | None:
+    """The count behind a key (without its part of the data) that is a recall, a precision or the accuracy."""
+    name, selector, _ = split_key(key)
+    if name == "accuracy":
+        return Proportion(int(counted.exact), counted.rows)
+    if name not in ("recall", "precision") or selector not in counted.labels.classes:
+        return None
+    index = counted.labels.classes.index(selector)
+    rows = counted.support if name == "recall" else counted.predicted
+    return Proportion(round(counted.hits[index]), round(rows[index]))
+
+
+class _View:
+    """Predictions with the draws made from them."""
+
+    def __init__(self, predictions: Predictions, labels: LabelSpace, drawn: Draws, level: float) -> None:
+        self._predictions, self._labels, self._drawn, self._level = predictions, labels, drawn, level
+        self._tallies: dict[str, Tally] = {}
+
+    def finding(self, verdict: Verdict, held: FloatArray) -> Finding:
+        """held: [draws] whether the criterion is met, NaN where it is not defined."""
+        if not verdict.key:
+            return Finding(verdict, "undecided", 0, None, UNKNOWN, math.nan)
+        counted = self._tally(verdict.criterion.part)
+        share = proportion(verdict.key, counted)
+        probability = _probability(verdict.criterion, share, held)
+        return Finding(
+            verdict,
+            "undecided" if verdict.status == "undecided" else status_of(probability, self._level),
+            share.rows if share else _rows(verdict.key, counted),
+            share,
+            self._interval(verdict, share, counted),
+            probability,
+        )
+
+    def _interval(self, verdict: Verdict, share: Proportion | None, counted: Tally) -> Interval:
+        if share:
+            return exact(share.hits, share.rows, self._level)
+        if verdict.criterion.metric in AS_COUNTED:
+            return _of_count(verdict, counted, self._level)
+        return percentile(self._drawn[verdict.key], self._level)
+
+    def _tally(self, part: str) -> Tally:
+        if part not in self._tallies:
+            column, _, value = part.partition("=")
+            rows = self._predictions.take(self._predictions.slices[column] == value) if part else self._predictions
+            self._tallies[part] = tally(rows, self._labels)
+        return self._tallies[part]
+
+
+def _of_count(verdict: Verdict, counted: Tally, level: float) -> Interval:
+    """How many to expect among as many fresh rows; the size of a class is no matter of chance here."""
+    if verdict.criterion.metric == "support" or not counted.rows:
+        return UNKNOWN
+    share = exact(verdict.value, counted.rows, level)
+    return Interval(share.low * counted.rows, share.high * counted.rows)
+
+
+def _rows(key: str, counted: Tally) -> int:
+    """Rows behind a key: those of its class, otherwise all."""
+    _, selector, _ = split_key(key)
+    classes = counted.labels.classes
+    return round(counted.support[classes.index(selector)]) if selector in classes else counted.rows
+
+
+def _probability(criterion: Criterion, share: Proportion | None, held: FloatArray) -> float:
+    if share and share.rows and criterion.names_one and criterion.op != "==":
+        above = probability_at_least(share.hits, share.rows, criterion.threshold)
+        return above if criterion.op in (">=", ">") else 1 - above
+    return float(np.nanmean(held)) if np.isfinite(held).any() else math.nan
+
+
+def _joint(findings: Sequence[Finding], held: Sequence[FloatArray]) -> float:
+    if any(math.isnan(finding.probability) for finding in findings):
+        return math.nan
+    together = float(np.nanmean(np.prod(held, axis=0))) if held else 1.0
+    # Never above the least probable criterion, which may have been computed without draws.
+    return min([together, *(finding.probability for finding in findings)])
+
+
+def _held(criterion: Criterion, drawn: Draws) -> FloatArray:
+    """Whether each draw meets the criterion, [draws] of 0, 1 and NaN where it is not defined."""
+    columns = [drawn[key] for key in criterion.keys(drawn) if key in drawn]
+    if not columns:
+        return np.array([math.nan])
+    values = np.array(columns)
+    met = shortfalls(criterion, values) <= 0
+    known = np.isfinite(values)
+    decided = (met & known).any(axis=0) if criterion.selector == ANY else (met | ~known).all(axis=0)
+    return np.where(known.any(axis=0), decided, math.nan)
+
+
+def _names(criteria: Sequence[Criterion]) -> set[str]:
+    """Bare names of all metrics that criteria may stand for."""
+    means = {f"minority_{criterion.metric}" for criterion in criteria if criterion.selector == MINORITY}
+    known = {name for name in means if metric_registry.find(name)}
+    return known | {criterion.metric for criterion in criteria}
+
+
+def _slices(criteria: Sequence[Criterion], predictions: Predictions) -> list[Slice]:
+    """The parts of the data that criteria are about, those that the predictions have."""
+    parts = dict.fromkeys(criterion.part for criterion in criteria if criterion.part)
+    pairs = ((column, value) for column, _, value in (part.partition("=") for part in parts))
+    return [(column, value) for column, value in pairs if value in predictions.slices.get(column, ())]

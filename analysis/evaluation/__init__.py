@@ -1,0 +1,1 @@
+"""Evaluation: predictions from anywhere, judged alone or compared with others."""

@@ -1,0 +1,85 @@
+"""What a user may name to have looked at: a run, one of its trials, an exported folder or a file of predictions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.criteria.ranking import best_epoch
+from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.outside_file import Meaning, read_outside
+from rarecall.analysis.predictions.parquet_file import read_predictions
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.leaderboard import winner
+from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
+from rarecall.analysis.runs.run import Run
+
+PREDICTIONS_NAME = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Predictions and what is known about where they come from. params: of the trial, empty for a file."""
+
+    name: str
+    predictions: Predictions
+    labels: LabelSpace
+    criteria: tuple[Criterion, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_target(text: str, meaning: Meaning | None = None) -> Target:
+    """Open `RUN:TRIAL`, the folder of a run (its winner), a folder that holds predictions, or a file of predictions.
+
+    meaning: of a file from elsewhere; a file within a run folder means what its run says.
+
+    Raises:
+        InputError: nothing of the kind, or a file that cannot be used.
+        RunError: a run without such a trial, or without predictions of it.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return _folder(text, path, meaning or Meaning())
+    if path.is_file():
+        return _file(text, path, meaning or Meaning())
+    run, colon, trial = text.rpartition(":")
+    if colon and (Path(run) / LEDGER_NAME).is_file():
+        return _trial(text, read_ledger(run), trial)
+    remedy = "give RUN, RUN:TRIAL or a .parquet, .csv or .jsonl file"
+    raise InputError(text, [Fault(text, "must be a run, a trial of a run or a file of predictions", "", remedy)])
+
+
+def _folder(name: str, path: Path, meaning: Meaning) -> Target:
+    if (path / LEDGER_NAME).is_file():
+        run = read_ledger(path)
+        best = winner(run)
+        if best is None:
+            raise RunError(f"{path}: has no winner yet (name a trial: {name}:ID)")
+        return _trial(f"{name}:{best.trial}", run, best.trial)
+    if (path / PREDICTIONS_NAME).is_file():
+        return _file(name, path / PREDICTIONS_NAME, meaning)
+    # A model folder that has to predict first belongs here.
+    remedy = "name the run that it was exported from, as RUN:TRIAL"
+    raise InputError(name, [Fault(name, f"must hold {LEDGER_NAME} or {PREDICTIONS_NAME}", "neither", remedy)])
+
+
+def _file(name: str, path: Path, meaning: Meaning) -> Target:
+    home = next((folder for folder in path.resolve().parents if (folder / LEDGER_NAME).is_file()), None)
+    if home is not None and path.suffix == ".parquet":
+        run = read_ledger(home)
+        return Target(name, read_predictions(path, run.labels), run.labels, run.criteria)
+    return Target(name, *read_outside(path, meaning))
+
+
+def _trial(name: str, run: Run, trial: str) -> Target:
+    if trial not in run.trials:
+        raise RunError(f"{run.folder}: has no trial {trial!r} (`rarecall leaderboard {run.folder}` lists them)")
+    record = run.trials[trial]
+    rows = [row for row in record.epochs if row.predictions]
+    if not rows:
+        raise RunError(f"{run.folder}: trial {trial!r} has stored no predictions (run it again)")
+    best = best_epoch(rows, run.criteria, run.objective)
+    predictions = read_predictions(run.resolve(best.predictions or ""), run.labels)
+    return Target(name, predictions, run.labels, run.criteria, record.params)

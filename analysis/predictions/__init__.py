@@ -1,0 +1,1 @@
+"""Predictions: the label space, arrays of true and predicted labels, and the files that hold them."""

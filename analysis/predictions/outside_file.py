@@ -1,0 +1,271 @@
+"""Predictions from anywhere: a Parquet, CSV or JSON Lines file that somebody else's program wrote.
+
+Columns, of which a file needs those that say what is true and what was predicted:
+
+- `true`, `predicted`: names of classes;
+- `probability.<class>`: instead of `predicted` or beside it;
+- `true.<dimension>`, `predicted.<dimension>`: scores; with tiers they give the classes as well;
+- `true_label.<label>`, `predicted_label.<label>`: 0 or 1, where a row may have several labels;
+- `row`: the number of the row in the data, otherwise counted from 0; `slice.<column>`: parts of the data.
+
+In JSON `{"true": {"maturity": 3}}` says the same as `{"true.maturity": 3}`.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rarecall.analysis.arrays import FloatArray, IntArray
+from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
+from rarecall.analysis.predictions.parquet_file import OVERALL, SLICE
+from rarecall.analysis.predictions.predictions import Predictions
+
+# Rows that a fault names before it stops counting.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a file cannot say about itself.
+
+    classes: all names in order, by default those found: numbers ascending, names by how frequent they are. minority: by
+    default every class but the largest. ordered: whether the classes ascend. tiers: lower bound of the overall score by
+    tier, ascending. weights: of the dimensions in the overall score, by default equal. catastrophic: the rule for it.
+    """
+
+    classes: tuple[str, ...] = ()
+    minority: tuple[str, ...] = ()
+    ordered: bool = False
+    tiers: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    catastrophic: CatastrophicRule | None = None
+
+
+def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predictions, LabelSpace]:
+    """The predictions of a file and the label space that it and `meaning` describe.
+
+    Raises:
+        InputError: the file cannot be read, columns or values are missing or of the wrong kind, or `meaning` names
+            classes or dimensions that the file does not have; all that was found, each with its column and rows.
+    """
+    reader = _Reader(str(path), _table(Path(path)), meaning)
+    return reader.read()
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if path.suffix in (".csv", ".tsv"):
+            separator = "\t" if path.suffix == ".tsv" else ","
+            return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        return pd.DataFrame(list(_json_rows(path)))
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
+        raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"line {number} is no JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} must be an object, got {type(row).__name__}")
+            yield dict(_flat(row))
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+class _Reader:
+    """Reads one table and collects what is wrong with it."""
+
+    def __init__(self, source: str, table: pd.DataFrame, meaning: Meaning) -> None:
+        self._source, self._table, self._meaning = source, table, meaning
+        self._faults: list[Fault] = []
+
+    def read(self) -> tuple[Predictions, LabelSpace]:
+        if self._table.empty:
+            self._fault("", "must hold at least one row", "none")
+            self._stop()
+        several = self._names("true_label")
+        dimensions = tuple(name for name in self._names("true") if name != OVERALL)
+        found = self._several(several) if several else self._single(dimensions)
+        self._stop()
+        return found
+
+    def _several(self, labels: tuple[str, ...]) -> tuple[Predictions, LabelSpace]:
+        true, predicted = self._block("true_label", labels), self._block("predicted_label", labels)
+        self._stop()
+        minority = self._minority(labels, true.sum(axis=0))
+        probabilities = self._block("probability", labels) if self._names("probability") else None
+        predictions = Predictions(
+            self._rows(),
+            true_labels=true > 0,
+            predicted_labels=predicted > 0,
+            probabilities=probabilities,
+            slices=self._slices(),
+        )
+        return predictions, LabelSpace(labels, minority, multilabel=True)
+
+    def _single(self, dimensions: tuple[str, ...]) -> tuple[Predictions, LabelSpace]:
+        true_scores = self._block("true", dimensions) if dimensions else None
+        predicted_scores = self._block("predicted", dimensions) if dimensions else None
+        true_overall, predicted_overall = (
+            self._overall(dimensions, true_scores),
+            self._overall(dimensions, predicted_scores),
+        )
+        classes = self._classes()
+        self._stop()
+        true = self._class_index("true", classes, true_overall)
+        predicted = self._class_index("predicted", classes, predicted_overall)
+        self._stop()
+        predictions = Predictions(
+            self._rows(),
+            true,
+            predicted,
+            self._block("probability", classes) if self._names("probability") else None,
+            true_scores,
+            predicted_scores,
+            true_overall,
+            predicted_overall,
+            slices=self._slices(),
+        )
+        minority = self._minority(classes, np.bincount(true, minlength=len(classes)))
+        ordered = self._meaning.ordered or bool(self._meaning.tiers)
+        return predictions, LabelSpace(classes, minority, dimensions, self._catastrophic(dimensions), ordered)
+
+    def _classes(self) -> tuple[str, ...]:
+        if self._meaning.classes or self._meaning.tiers:
+            return self._meaning.classes or tuple(self._meaning.tiers)
+        if self._names("probability"):
+            return self._names("probability")
+        columns = [self._text(column) for column in ("true", "predicted") if column in self._table]
+        if len(columns) < 2:
+            lacking = " and ".join(column for column in ("true", "predicted") if column not in self._table)
+            remedy = "for scores give --tiers; other names: rename the columns"
+            self._fault(lacking, f"must be a column among {_listed(self._table.columns)}", "none", remedy)
+            return ()
+        counts = pd.concat(columns).value_counts()
+        names = [str(name) for name in counts.index]
+        numeric = all(_is_number(name) for name in names)
+        return tuple(sorted(names, key=float) if numeric else sorted(names, key=lambda name: (-counts[name], name)))
+
+    def _class_index(self, column: str, classes: tuple[str, ...], overall: FloatArray | None) -> IntArray:
+        if column in self._table:
+            return self._named(column, classes)
+        if overall is not None and self._meaning.tiers:
+            cuts = list(self._meaning.tiers.values())
+            return np.asarray(np.searchsorted(cuts[1:], overall, side="right"), dtype=np.int64)
+        if column == "predicted" and self._names("probability"):
+            return np.asarray(self._block("probability", classes).argmax(axis=1), dtype=np.int64)
+        self._fault(
+            column, f"must be a column among {_listed(self._table.columns)}", "none", "or give --tiers with scores"
+        )
+        return np.zeros(len(self._table), dtype=np.int64)
+
+    def _named(self, column: str, classes: tuple[str, ...]) -> IntArray:
+        index = pd.Index(classes).get_indexer(pd.Index(self._text(column)))
+        if (index < 0).any():
+            self._bad(column, index < 0, f"must be one of {_listed(classes)}")
+        return np.asarray(index, dtype=np.int64)
+
+    def _block(self, prefix: str, names: tuple[str, ...]) -> FloatArray:
+        """Numbers [n, names] of the columns with that prefix."""
+        return np.column_stack([self._numbers(f"{prefix}.{name}") for name in names])
+
+    def _numbers(self, column: str) -> FloatArray:
+        if column not in self._table:
+            self._fault(column, f"must be a column among {_listed(self._table.columns)}", "none")
+            return np.zeros(len(self._table))
+        values = pd.to_numeric(self._table[column], errors="coerce").to_numpy(np.float64)
+        if not np.isfinite(values).all():
+            self._bad(column, ~np.isfinite(values), "must be a number")
+        return values
+
+    def _overall(self, dimensions: tuple[str, ...], scores: FloatArray | None) -> FloatArray | None:
+        if scores is None:
+            return None
+        for name in self._meaning.weights.keys() - set(dimensions):
+            self._fault("--weights", f"must name dimensions of {_listed(dimensions)}", repr(name))
+        weights = np.array(
+            [self._meaning.weights.get(name, 0.0 if self._meaning.weights else 1.0) for name in dimensions]
+        )
+        if not weights.sum() > 0:
+            self._fault("--weights", "must have a sum above 0", f"{weights.sum():g}")
+            return None
+        return np.asarray(np.round(scores @ weights / weights.sum(), 9))
+
+    def _catastrophic(self, dimensions: tuple[str, ...]) -> CatastrophicRule | None:
+        return self._meaning.catastrophic if dimensions else None
+
+    def _minority(self, classes: tuple[str, ...], counts: FloatArray | IntArray) -> tuple[str, ...]:
+        unknown = [name for name in self._meaning.minority if name not in classes]
+        if unknown:
+            self._fault("--minority", f"must name classes of {_listed(classes)}", _listed(unknown))
+        largest = classes[int(np.argmax(counts))]
+        chosen = self._meaning.minority or tuple(name for name in classes if name != largest)
+        return tuple(name for name in classes if name in chosen)
+
+    def _rows(self) -> IntArray:
+        if "row" not in self._table:
+            return np.arange(len(self._table))
+        return self._numbers("row").astype(np.int64)
+
+    def _slices(self) -> dict[str, Any]:
+        return {name: self._text(f"{SLICE}.{name}").to_numpy(object) for name in self._names(SLICE)}
+
+    def _names(self, prefix: str) -> tuple[str, ...]:
+        columns = (str(column) for column in self._table.columns)
+        return tuple(column.removeprefix(f"{prefix}.") for column in columns if column.startswith(f"{prefix}."))
+
+    def _text(self, column: str) -> "pd.Series[str]":
+        values = self._table[column]
+        missing = values.isna() | (values.astype(str) == "")
+        if missing.any():
+            self._bad(column, missing.to_numpy(), "must have a value in every row")
+        return values.astype(str)
+
+    def _bad(self, column: str, rows: Any, rule: str) -> None:
+        places = np.flatnonzero(rows)
+        shown = ", ".join(f"{self._table[column].iloc[place]!r} in row {place + 1}" for place in places[:_NAMED])
+        more = f" and {len(places) - _NAMED:,} more rows" if len(places) > _NAMED else ""
+        self._fault(column, rule, f"{shown}{more}")
+
+    def _fault(self, where: str, rule: str, value: str, remedy: str = "") -> None:
+        self._faults.append(Fault(where or self._source, rule, value, remedy))
+
+    def _stop(self) -> None:
+        if self._faults:
+            raise InputError(self._source, list(dict.fromkeys(self._faults)))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(names: Any) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,1 @@
+"""The label profile of a data set: how rare its classes are."""

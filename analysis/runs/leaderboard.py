@@ -1,0 +1,185 @@
+"""The leaderboard: one row per trial with its best epoch, the best trial first; as a frame, as text, CSV and JSON."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rarecall.analysis.collection import no_collection
+from rarecall.analysis.criteria.bands import band_of
+from rarecall.analysis.criteria.judging import Judged, MetricsTable
+from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.finalists import finalists
+from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.analysis.runs.standings import RankBy, Standing, pareto_set, standing_at, standings
+from rarecall.analysis.strict_json import dumps
+from rarecall.analysis.text import leaderboard as leaderboard_text
+
+# The columns that do not depend on the run, in order.
+FIXED_COLUMNS = (
+    "rank",
+    "trial",
+    "status",
+    "epoch",
+    "epochs",
+    "criteria_met",
+    "criteria_total",
+    "violation",
+    "minority_recall",
+    "score",
+    "pareto",
+    "closest_miss",
+    "outcome",
+    "seconds",
+    "gpu_hours",
+)
+_HEADER_KEYS = ("run_id", "name", "data_hash", "versions", "trials_asked", "seed")
+
+
+def winner(run: Run) -> TrialRecord | None:
+    """The trial to export: the best finalist; without finalists the best trial that did not fail and left a checkpoint.
+
+    None when there is none.
+    """
+    finals = finalists(run)
+    return run.trials[finals[0].trial] if finals else _winner(standings(run))
+
+
+def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
+    """One row per trial in rank order, which `analysis.runs.standings.standings` tells.
+
+    Columns: rank (from 1), trial, status, epoch (the best one), epochs (how many ran), criteria_met, criteria_total,
+    violation (total), minority_recall, score, pareto (whether no other trial beats it in both objectives; of a search
+    with one, in both minority recall and MAE, or violation), closest_miss (the missed criterion that lacks the least),
+    outcome (the band), seconds and gpu_hours (spent on all its epochs), the value that decides each criterion under its
+    text, each parameter under its dotted path. Values of trials without an epoch are missing.
+    """
+    with no_collection():
+        ranked = standings(run, rank_by)
+        columns = _columns(ranked, run) | _parameters(ranked)
+    if rank_by in ("probability", "lower_bound"):
+        columns[rank_by] = [standing.ranked_by for standing in ranked]
+    frame = pd.DataFrame(columns)
+    frame.attrs["rank_by"] = rank_by
+    return frame.astype({"epoch": "Int64", "criteria_met": "Int64"})
+
+
+def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 20) -> str:
+    """The first `limit` trials (None: all) as a table within `width` columns, then the winner's verdicts."""
+    return leaderboard_text.render(_in_order(frame, run), run, width, limit, frame.attrs["rank_by"])
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """The whole frame as CSV, numbers in full."""
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(frame: pd.DataFrame, run: Run) -> str:
+    """The leaderboard as JSON: run, winner, assessment, problems and trials; missing numbers are null.
+
+    assessment: the winner's verdicts with interval and probability, null without its stored predictions. Each trial has
+    the fixed columns of the frame, criteria (list of text, value, status, violation), params, origin (of the
+    parameters: own, known or sampler), and the metrics, confusion, checkpoint and predictions of its best epoch.
+    """
+    ranked = _in_order(frame, run)
+    best = next((standing for standing in ranked if standing.exportable), None)
+    assessment = Evidence(run).assessment(best.best) if best and best.best else None
+    document = {
+        "run": {key: run.header.get(key) for key in _HEADER_KEYS}
+        | {
+            "objective": run.objective,
+            "second_objective": run.second_objective,
+            "rank_by": frame.attrs["rank_by"],
+            "criteria": [criterion.text for criterion in run.criteria],
+        },
+        "winner": best.record.trial if best else None,
+        "assessment": assessment.plain() if assessment else None,
+        "problems": run.problems,
+        "trials": list(_objects(frame, ranked)),
+    }
+    return dumps(document, indent=2)
+
+
+def _winner(ranked: Iterable[Standing]) -> TrialRecord | None:
+    return next((standing.record for standing in ranked if standing.exportable), None)
+
+
+def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
+    epochs = (None if pd.isna(epoch) else int(epoch) for epoch in frame["epoch"])
+    figures = frame.get(frame.attrs["rank_by"], pd.Series(math.nan, frame.index))
+    told = zip(frame["trial"], epochs, figures, strict=True)
+    return [standing_at(run.trials[trial], epoch, run, figure) for trial, epoch, figure in told]
+
+
+def _columns(ranked: Sequence[Standing], run: Run) -> dict[str, Any]:
+    """FIXED_COLUMNS, then the value that decides each criterion under its text."""
+    bests = [standing.best for standing in ranked]
+    metrics = [best.metrics if best else {} for best in bests]
+    table = MetricsTable(metrics)
+    judged = table.judged(run.criteria)
+    has_epoch = np.array([best is not None for best in bests], dtype=np.bool_)
+    violation = judged.violations.sum(axis=1)
+    values = (
+        range(1, len(ranked) + 1),
+        [standing.record.trial for standing in ranked],
+        [standing.status for standing in ranked],
+        [best.epoch if best else None for best in bests],
+        [len(standing.record.epochs) for standing in ranked],
+        [count if best else None for count, best in zip(judged.met.sum(axis=1).tolist(), bests, strict=True)],
+        len(run.criteria),
+        np.where(has_epoch, violation, np.nan),
+        table.column("minority_recall"),
+        np.where(has_epoch, table.scores(violation, run.objective), np.nan),
+        pareto_set(ranked, run),
+        _closest_misses(judged, run),
+        [_outcome(best, run) for best in bests],
+        [standing.seconds for standing in ranked],
+        [standing.gpu_hours for standing in ranked],
+    )
+    criteria = {criterion.text: judged.values[:, place] for place, criterion in enumerate(run.criteria)}
+    return dict(zip(FIXED_COLUMNS, values, strict=True)) | criteria
+
+
+def _parameters(ranked: Sequence[Standing]) -> dict[str, list[Any]]:
+    """Each parameter under its dotted path, missing where a trial has none."""
+    params = [standing.record.params for standing in ranked]
+    paths = dict.fromkeys(path for one in params for path in one)
+    return {path: [one.get(path) for one in params] for path in paths}
+
+
+def _closest_misses(judged: Judged, run: Run) -> list[str | None]:
+    if not run.criteria:
+        return [None] * len(judged.violations)
+    lacking = np.where(judged.violations > 0, judged.violations, np.inf)
+    texts = [criterion.text for criterion in run.criteria]
+    return [
+        texts[place] if math.isfinite(least) else None
+        for place, least in zip(lacking.argmin(axis=1), lacking.min(axis=1), strict=True)
+    ]
+
+
+def _outcome(best: EpochRow | None, run: Run) -> str | None:
+    band = band_of(best.metrics, run.bands) if best and run.bands else None
+    return band.name if band else None
+
+
+def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[str, Any]]:
+    fixed = frame[list(FIXED_COLUMNS)].astype(object).where(frame[list(FIXED_COLUMNS)].notna(), None)
+    for figures, standing in zip(fixed.to_dict("records"), ranked, strict=True):
+        best = standing.best
+        criteria = [
+            {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
+            for one in standing.verdicts
+        ]
+        yield {str(column): figure for column, figure in figures.items()} | {
+            "criteria": criteria,
+            "params": standing.record.params,
+            "origin": standing.record.origin,
+            "metrics": best.metrics if best else {},
+            "train_metrics": best.train_metrics if best else {},
+            "confusion": best.confusion if best else None,
+            "checkpoint": best.checkpoint if best else None,
+            "predictions": best.predictions if best else None,
+        }

@@ -1,0 +1,190 @@
+"""What a ledger says, as records: a run, its trials, their epochs and how each trial ended."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from rarecall.analysis.criteria.bands import Band, read_bands
+from rarecall.analysis.criteria.criterion import Criterion, parse
+from rarecall.analysis.metrics.evaluation import Confusion
+from rarecall.analysis.predictions.label_space import LabelSpace
+
+EndStatus = Literal["completed", "stopped", "failed"]
+TrialStatus = Literal["running", "completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One epoch of one trial.
+
+    epoch: counted from 1. metrics: flat, as `analysis.metrics.evaluation.evaluate` names them, NaN where undefined.
+    confusion: [classes][classes] counts, rows are the true class. seconds, peak_memory_mb: spent on the epoch.
+    checkpoint, predictions: paths relative to the run folder. time: seconds since 1970. rule: the values that decide
+    between labels, empty where they are the task's own. train_loss: as the rows are weighted; validation_loss: without
+    weights, NaN where the ledger has none. train_metrics: of the training rows, by the outputs that they were trained
+    on, so they lag behind the epoch's end; empty where the ledger has none. gpus: that all its workers held, 0 where
+    the ledger has none.
+    """
+
+    trial: str
+    epoch: int
+    metrics: Mapping[str, float]
+    confusion: Confusion | None
+    train_loss: float
+    seconds: float
+    peak_memory_mb: float
+    checkpoint: str | None
+    predictions: str | None
+    score: float
+    time: float
+    rule: tuple[float, ...] = ()
+    validation_loss: float = math.nan
+    train_metrics: Mapping[str, float] = field(default_factory=dict)
+    gpus: float = 0.0
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
+        """Read a ledger row.
+
+        Raises:
+            ValueError, TypeError, KeyError: a value of the wrong kind, or none where one is needed.
+        """
+        epoch = row["epoch"]
+        if not isinstance(epoch, int) or epoch < 1:
+            raise ValueError(f"the epoch must be a whole number from 1, got {epoch!r}")
+        return cls(
+            trial=str(row["trial"]),
+            epoch=epoch,
+            metrics=_numbers(row["metrics"]),
+            confusion=row.get("confusion"),
+            train_loss=_number(row, "train_loss"),
+            seconds=_number(row, "seconds"),
+            peak_memory_mb=_number(row, "peak_memory_mb"),
+            checkpoint=row.get("checkpoint"),
+            predictions=row.get("predictions"),
+            score=_number(row, "score"),
+            time=_number(row, "time"),
+            rule=tuple(row.get("rule") or ()),
+            validation_loss=_number(row, "validation_loss"),
+            train_metrics=_numbers(row.get("train_metrics") or {}),
+            gpus=float(row.get("gpus") or 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EndRow:
+    """How a trial ended. time: seconds since 1970."""
+
+    trial: str
+    status: EndStatus
+    reason: str
+    time: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "EndRow":
+        """Read a ledger row.
+
+        Raises:
+            ValueError, TypeError, KeyError: a value of the wrong kind, or none where one is needed.
+        """
+        if row["status"] not in get_args(EndStatus):
+            raise ValueError(f"the status must be one of {', '.join(get_args(EndStatus))}, got {row['status']!r}")
+        return cls(str(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
+
+
+@dataclass
+class TrialRecord:
+    """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
+
+    mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none. origin: of the
+    parameters: `own` (the experiment's settings), `known: …` or `sampler`; "" where the ledger does not tell.
+    """
+
+    trial: str
+    params: dict[str, Any] = field(default_factory=dict)
+    epochs: list[EpochRow] = field(default_factory=list)
+    end: EndRow | None = None
+    mitigation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    origin: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs if math.isfinite(epoch.seconds))
+
+    @property
+    def status(self) -> TrialStatus:
+        """How the trial ended; "running" when the ledger holds no end of it."""
+        return self.end.status if self.end else "running"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder as its ledger tells it.
+
+    headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels, objective
+    and outcome bands.
+    trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
+    """
+
+    folder: Path
+    headers: tuple[Mapping[str, Any], ...]
+    trials: dict[str, TrialRecord]
+    problems: list[str]
+    criteria: tuple[Criterion, ...]
+    labels: LabelSpace
+    objective: str
+    bands: tuple[Band, ...] = ()
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """The latest `run` row."""
+        return self.headers[-1]
+
+    @property
+    def second_objective(self) -> str | None:
+        """What the search weighed against the objective: a metric, `seconds`, or None for nothing."""
+        second: str | None = self.header.get("second_objective")
+        return second
+
+    def resolve(self, path: str | os.PathLike[str]) -> Path:
+        """The place of a checkpoint or predictions file that an epoch row names relative to the run folder."""
+        return self.folder / path
+
+
+def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:
+    """The criteria of a `run` row.
+
+    Raises:
+        ValueError: one that this version cannot read.
+    """
+    return tuple(parse(text, header_labels(header).minority) for text in header["criteria"])
+
+
+def header_bands(header: Mapping[str, Any]) -> tuple[Band, ...]:
+    """The outcome bands of a `run` row, none where it has none.
+
+    Raises:
+        ValueError: a criterion that this version cannot read.
+    """
+    return read_bands(header.get("bands") or {}, header_labels(header))
+
+
+def header_labels(header: Mapping[str, Any]) -> LabelSpace:
+    """The label space of a `run` row, written as `dataclasses.asdict` gives it."""
+    return LabelSpace.from_plain(header["labels"])
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The same mapping where it holds plain numbers only, as nearly always: that makes 50,000 rows quick to read."""
+    if set(map(type, metrics.values())) <= {float}:
+        return metrics
+    return {key: math.nan if value is None else float(value) for key, value in metrics.items()}
+
+
+def _number(row: Mapping[str, Any], key: str) -> float:
+    value = row.get(key)
+    return math.nan if value is None else float(value)

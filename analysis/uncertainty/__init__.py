@@ -1,0 +1,1 @@
+"""Uncertainty: what the rows at hand leave to chance."""

@@ -1,0 +1,1 @@
+"""The engine: trials proposed, run in slots, stopped early, and recorded."""

@@ -1,0 +1,165 @@
+"""Finalists: the best few configurations, trained again on other folds and seeds before one is named the winner.
+
+They have a run of their own inside the run folder, with a ledger of its own: one trial for each finalist and fold,
+which goes exactly as far as the epoch that made its configuration a finalist.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune.search import Searcher
+from rich.console import Console
+
+from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
+from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.analysis.runs.run import Run, TrialRecord
+from rarecall.analysis.runs.standings import Standing, standings
+from rarecall.search.cluster.session import layout, ray_session
+from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.engine.launch import goal_of, header, prepare_data
+from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.run_folder import RunFolder, find_run
+from rarecall.search.engine.tuner import amounts_told, run_trials, slot_plan
+from rarecall.search.experiment.schema import LoadedExperiment
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.folds import with_folds
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.training.decision_rule import RuleGoal
+from rarecall.trainables.training.session import FOLD, TrainingSession
+
+
+@dataclass(frozen=True)
+class FinalsOptions:
+    """How many finalists, in how many parts the rows are divided, and where the cluster is if there is one."""
+
+    count: int = 3
+    folds: int = 5
+    overwrite: bool = False
+    address: str | None = None
+
+
+class QueueSearcher(Searcher):
+    """Suggests given trials one after another."""
+
+    def __init__(self, trials: Sequence[dict[str, Any]]) -> None:
+        super().__init__(metric="score", mode="max")
+        self._left = deque(trials)
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial, or `Searcher.FINISHED`."""
+        return self._left.popleft() if self._left else Searcher.FINISHED
+
+    def finish(self, trial_id: str, record: TrialRecord) -> None:
+        """Nothing is learned from how a trial ended."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nor here."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the ledger says what is left."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptions, console: Console) -> Run:
+    """Train the finalists of a run on every fold, or those that are left, and read the run again.
+
+    loaded: the experiment of the run folder.
+
+    Raises:
+        RunError: the run has no trial to choose from, the data changed, or other finalists are there already.
+        InputError: the folds do not fit the data.
+    """
+    run = read_ledger(find_run(folder.path).ledger)
+    chosen = [standing for standing in standings(run) if standing.exportable][: options.count]
+    if not chosen:
+        raise RunError(f"{folder.path}: no trial has a checkpoint, so none can be a finalist")
+    base = resolve_base(loaded.experiment.model.base, loaded.folder)
+    data = prepare_data(loaded, base, console)
+    if data.data_hash != run.header["data_hash"]:
+        raise RunError(f"{folder.path}: the data changed since the run, so its finalists cannot be trained on them")
+    inner = RunFolder(folder.path / FINALISTS_FOLDER)
+    wanted = [_trial(loaded, standing, fold) for fold in range(options.folds) for standing in chosen]
+    earlier = _earlier(inner, wanted, options.overwrite)
+    left = [trial for trial in wanted if not _done(earlier.get(trial["trial"]))]
+    if left:
+        with_states = with_frozen_states(data, loaded.experiment, base, console)
+        folded = with_folds(with_states, options.folds, loaded.experiment.search.seed)
+        _run(loaded, folded, base, inner, earlier, left, len(wanted), options, console)
+    return read_ledger(folder.ledger)
+
+
+def _trial(loaded: LoadedExperiment, standing: Standing, fold: int) -> dict[str, Any]:
+    """What a slot gets: the finalist's configuration with another seed, as far as its best epoch."""
+    record, best = standing.record, standing.best
+    assert best is not None
+    seed = int(loaded.trial_tree(record.params)["training"]["seed"])
+    changes = {"training.seed": seed + fold + 1, "training.early_stopping": None}
+    config = TrialConfig.model_validate(loaded.trial_tree({**record.params, **changes})).model_dump(mode="json")
+    return {
+        "trial": f"{record.trial}-fold{fold + 1}",
+        "params": {"finalist": record.trial, FOLD: fold + 1},
+        "config": {**config, FOLD: fold},
+        "start": None,
+        "until": best.epoch,
+    }
+
+
+def _earlier(inner: RunFolder, wanted: Sequence[dict[str, Any]], overwrite: bool) -> dict[str, TrialRecord]:
+    """Trials of finalists that were there before; they must be the same ones."""
+    if not inner.ledger.exists():
+        return {}
+    if overwrite:
+        inner.ledger.unlink()
+        return {}
+    trials = read_ledger(inner.ledger).trials
+    if unknown := set(trials) - {trial["trial"] for trial in wanted}:
+        raise RunError(f"{inner.path}: holds other finalists already ({sorted(unknown)[0]}, …); --overwrite drops them")
+    return trials
+
+
+def _done(record: TrialRecord | None) -> bool:
+    return record is not None and record.end is not None and record.end.status == "completed"
+
+
+def _run(
+    loaded: LoadedExperiment,
+    data: PreparedData,
+    base: Any,
+    inner: RunFolder,
+    earlier: dict[str, TrialRecord],
+    left: Sequence[dict[str, Any]],
+    total: int,
+    options: FinalsOptions,
+    console: Console,
+) -> None:
+    experiment, goal = loaded.experiment, goal_of(loaded.experiment, data.task.label_space)
+    inner.path.mkdir(parents=True, exist_ok=True)
+    done = {name: record for name, record in earlier.items() if _done(record)}
+    searcher = QueueSearcher(left)
+    with Ledger(inner.ledger) as ledger, ray_session(options.address, data.nbytes):
+        ledger.append({**header(experiment, data), "finalists": {"count": options.count, "folds": options.folds}})
+        slots = layout(experiment.resources, len(left), joined=bool(options.address))
+        view = SearchView(
+            name=f"finalists of {experiment.name}",
+            goal=goal,
+            trials=total,
+            slots=slots.slots,
+            epochs=experiment.training.epochs,
+            rare=data.rarest(),
+            records=done,
+            finished_before=len(done),
+        )
+        live = LiveView(view, console)
+        amounts = amounts_told(view, data)
+        recorder = Recorder(ledger, inner, searcher, None, goal, done, amounts, live.changed, retried=live.retried)
+        session = TrainingSession(base, RuleGoal(experiment.criteria, goal.objective))
+        plan = slot_plan(session, data, inner, slots, experiment.criteria, goal.objective)
+        with live:
+            run_trials(plan, slots.slots, len(left), searcher, recorder, inner)

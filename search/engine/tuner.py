@@ -1,0 +1,112 @@
+"""Ray Tune as this project uses it: slots that outlive trials, one ledger, and none of Tune's own reports."""
+
+import errno
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from rarecall.analysis.errors import RunError
+from rarecall.search.cluster.session import SlotLayout
+from rarecall.search.display.live import SearchView
+from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
+from rarecall.search.engine.scheduler import EpochHalving
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.slot import Slot, SlotPlan, reservations_returned
+from rarecall.trainables.training.mitigation import mitigation
+from rarecall.trainables.training.session import TrainingSession, trial_and_data
+
+Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
+
+# A trial whose worker group dies is tried again from its last epoch this often.
+TRIAL_RETRIES = 2
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def slot_plan(
+    session: TrainingSession,
+    data: PreparedData,
+    folder: RunFolder,
+    slots: SlotLayout,
+    criteria: tuple[str, ...],
+    objective: str,
+) -> SlotPlan:
+    """What all slots share; the data go to Ray's object store."""
+    return SlotPlan(
+        work=ray.put((session, data.for_trials())),
+        labels=data.task.label_space,
+        run_folder=str(folder.path),
+        workers=slots.workers,
+        cpus=slots.cpus,
+        gpus=slots.gpus,
+        criteria=criteria,
+        objective=objective,
+        epoch_timeout=slots.epoch_timeout,
+    )
+
+
+def run_trials(
+    plan: SlotPlan,
+    slots: int,
+    trials: int,
+    searcher: Searcher,
+    recorder: Recorder,
+    folder: RunFolder,
+    scheduler: EpochHalving | None = None,
+    time_budget: float | None = None,
+) -> None:
+    """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder.
+
+    Raises:
+        RunError: the search cannot go on: nothing can be written, or no slot starts.
+    """
+    options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
+    tuner = tune.Tuner(
+        tune.with_parameters(Slot, plan=plan),
+        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
+        run_config=tune.RunConfig(
+            name=f"session-{int(time.time())}",
+            storage_path=str(folder.path / TUNE_FOLDER),
+            callbacks=[recorder],
+            failure_config=tune.FailureConfig(max_failures=TRIAL_RETRIES),
+            # Pointers of a line each. With `num_to_keep`, every one would make Tune write down all trials once more.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+            verbose=0,
+        ),
+    )
+    try:
+        with reservations_returned():
+            tuner.fit()
+    except Exception as failure:
+        if own := _own_error(failure, folder):
+            raise own from None
+        raise
+
+
+def _own_error(failure: BaseException | None, folder: RunFolder) -> RunError | None:
+    """What lies beneath an error of Tune's that a user can mend: Tune makes texts of what its callbacks raise."""
+    while failure is not None:
+        if isinstance(failure, RunError):
+            return failure
+        if isinstance(failure, OSError) and failure.errno in DISK_ERRORS:
+            return RunError(f"{folder.path}: {failure.strerror} (free space there, then resume the run)")
+        failure = failure.__cause__ or failure.__context__
+    return None
+
+
+def amounts_told(view: SearchView, data: PreparedData) -> Amounts:
+    """What the recorder asks of each trial: its counts and weights per class, which the view shows as well."""
+    labels = data.task.label_space
+
+    def amounts(name: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
+        trial, chosen = trial_and_data(config, data)
+        train = chosen.train
+        found = mitigation(train.classes, labels, trial.training, train.scores, train.labels)
+        view.amounts[name] = found.table(labels.classes)
+        return found.table(labels.classes)
+
+    return amounts

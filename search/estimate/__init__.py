@@ -1,0 +1,1 @@
+"""Before a search: the label profile, and what the search would cost."""

@@ -1,0 +1,28 @@
+"""A quick look: the same experiment on a sample of the training rows, for a few epochs, under a name of its own."""
+
+from typing import Any
+
+from rarecall.search.experiment.schema import Experiment
+
+QUICK_ROWS, QUICK_EPOCHS, QUICK_TRIALS = 200, 3, 4
+
+
+def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict[str, Any]:
+    """Overrides by dotted key, none where neither is asked for.
+
+    quick: 200 rows, 3 epochs and 4 trials at most, without finalists. sample: that many training rows, each class in
+    its proportion. Validation and test stay whole, so figures can be held against those of other runs.
+    """
+    if not quick and sample is None:
+        return {}
+    rows = sample or QUICK_ROWS
+    overrides: dict[str, Any] = {"data.max_train_rows": min(rows, experiment.data.max_train_rows or rows)}
+    if not quick:
+        return {**overrides, "name": f"{experiment.name}-sample{rows}"}
+    return {
+        **overrides,
+        "name": f"{experiment.name}-quick",
+        "training.epochs": min(experiment.training.epochs, QUICK_EPOCHS),
+        "search.trials": min(experiment.search.trials, QUICK_TRIALS),
+        "search.finalists": None,
+    }

@@ -1,0 +1,109 @@
+"""Reading and writing the YAML of an experiment: duplicate keys refused, `1e-4` a number."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rarecall.analysis.errors import Fault, InputError
+
+EXTENDS = "extends"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that takes floats as YAML 1.2 does and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads 1e-4 (no dot) as text; every user means the number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)$"),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """One YAML value.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML, or a key stands twice.
+    """
+    return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a file holds.
+
+    Raises:
+        InputError: no such file, not UTF-8, not YAML, or not a mapping.
+    """
+    try:
+        value = parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(str(path), [Fault(str(path), "no such file")]) from None
+    except (OSError, UnicodeDecodeError) as failure:
+        raise InputError(str(path), [Fault(str(path), f"cannot be read: {failure}")]) from None
+    except yaml.YAMLError as failure:
+        raise InputError(str(path), [_yaml_fault(path, failure)]) from None
+    if not isinstance(value, dict):
+        raise InputError(str(path), [Fault(str(path), "must hold a mapping of sections", type(value).__name__)])
+    return value
+
+
+def read_extended(path: Path) -> dict[str, Any]:
+    """The mapping that a file holds, laid over that of the file beside it which its key `extends` names.
+
+    Sections are merged key by key; everything else of the file takes the place of what it extends.
+
+    Raises:
+        InputError: as `read_yaml`; `extends` names no file of the same folder, or the files lead back to one another.
+    """
+    layers = [read_yaml(path)]
+    seen = [path.name]
+    while EXTENDS in layers[-1]:
+        name = layers[-1].pop(EXTENDS)
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(str(path), [Fault(EXTENDS, "must name a file of the same folder", repr(name))])
+        if name in seen:
+            raise InputError(str(path), [Fault(EXTENDS, "must not lead back to a file", " → ".join([*seen, name]))])
+        seen.append(name)
+        layers.append(read_yaml(path.parent / name))
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        merged = _merged(merged, layer)
+    return merged
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`.
+
+    >>> _merged({"model": {"base": "minilm", "max_length": 48}}, {"model": {"base": "roberta-base"}})
+    {'model': {'base': 'roberta-base', 'max_length': 48}}
+    """
+    both = {key: _merged(below[key], value) for key, value in above.items() if _sections(below.get(key), value)}
+    return {**below, **above, **both}
+
+
+def _sections(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def write_yaml(path: Path, value: dict[str, Any]) -> None:
+    """Write a mapping in its own order."""
+    path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+
+
+def _yaml_fault(path: Path, failure: yaml.YAMLError) -> Fault:
+    mark = getattr(failure, "problem_mark", None)
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+    return Fault(place, f"is not valid YAML: {getattr(failure, 'problem', None) or failure}")

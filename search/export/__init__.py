@@ -1,0 +1,1 @@
+"""Export: a trial held against its criteria, written, checked, measured and published."""

@@ -1,0 +1,115 @@
+"""Exporting a trial: held against its criteria, written, reloaded in a fresh process, measured on the test split."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from rarecall.analysis.criteria.ranking import best_epoch
+from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.leaderboard import winner
+from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.search.engine.run_folder import EXPERIMENT_FILE, find_run
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.search.export.check import check_and_measure
+from rarecall.search.export.exported_model import Exported
+from rarecall.search.export.facts import write_facts
+from rarecall.search.export.gate import measured_text, pass_gate
+from rarecall.search.export.hub import check_hub, push
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.prepare import load_splits
+from rarecall.trainables.data.prepared import LabelledSplits
+from rarecall.trainables.exported.writing import discard, write_model
+from rarecall.trainables.models.bases import resolve_base
+from rarecall.trainables.tasks import switched
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """run: folder of the run. output: folder to write. trial: instead of the winner. force: whatever it misses.
+
+    merge: whole weights instead of an adapter. repo: on the hub, where it is uploaded to; public: for everybody to see.
+    """
+
+    run: Path
+    output: Path
+    trial: str | None = None
+    force: bool = False
+    merge: bool = False
+    repo: str | None = None
+    public: bool = False
+
+
+def export_trial(options: ExportOptions, console: Console) -> Exported:
+    """Export the winner of a run, or the trial that is named, to a folder that does not exist yet.
+
+    Raises:
+        InputError: there is no upload to that repository from here.
+        RunError: no such run or trial, nothing to export, a criterion is missed, `output` exists, the upload failed, or
+            the reloaded model disagrees with the stored validation predictions; only then is the folder removed.
+    """
+    output = options.output
+    if output.exists():
+        raise RunError(f"{output}: exists already; remove it or name another folder with -o")
+    if options.repo:
+        check_hub(options.repo)
+    run = read_ledger(find_run(options.run).ledger)
+    record = _chosen(run, options.trial)
+    row = best_epoch([row for row in record.epochs if row.checkpoint], run.criteria, run.objective)
+    assessment = pass_gate(run, row, options.force)
+    loaded = load_experiment(options.run / EXPERIMENT_FILE)
+    config = TrialConfig.model_validate(loaded.trial_tree(record.params))
+    base = resolve_base(config.model.base, loaded.folder)
+    data = _deciding(_same_data(run, load_splits(config, loaded.folder)), config, row)
+    try:
+        trained = run.resolve(row.checkpoint or "")
+        parameters = write_model(output, base, config, data.task, trained, merge=options.merge)
+        measured = check_and_measure(run, row, data, config, output)
+        exported = Exported(output, record, row, *measured, assessment, parameters)
+        write_facts(exported, run, loaded)
+    except BaseException:
+        discard(output)
+        raise
+    _tell(exported, run, console)
+    if options.merge and config.model.adapter == "none":
+        console.print("--merge: the weights are whole anyway, as the trial trained all of them", highlight=False)
+    if options.repo:
+        console.print(f"uploaded to {push(output, options.repo, options.public)}", highlight=False, soft_wrap=True)
+    return exported
+
+
+def _chosen(run: Run, trial: str | None) -> TrialRecord:
+    if trial is None:
+        chosen = winner(run)
+        if chosen is None:
+            raise RunError(f"{run.folder}: no trial has a checkpoint to export")
+        return chosen
+    if trial not in run.trials:
+        raise RunError(f"{run.folder}: has no trial {trial!r}; `rarecall leaderboard {run.folder}` lists them")
+    if not any(row.checkpoint for row in run.trials[trial].epochs):
+        raise RunError(f"{run.folder}: trial {trial!r} has no checkpoint to export")
+    return run.trials[trial]
+
+
+def _same_data(run: Run, data: LabelledSplits) -> LabelledSplits:
+    if data.data_hash != run.header["data_hash"]:
+        raise RunError(f"{run.folder}: the data changed since the run, so its validation split cannot be made again")
+    return data
+
+
+def _deciding(data: LabelledSplits, config: TrialConfig, row: EpochRow) -> LabelledSplits:
+    """The data with the keywords of the trial and the rule that the epoch's validation predictions gave."""
+    task = switched(data.task, config.training.decision_rule.keywords)
+    return replace(data, task=task.with_rule(row.rule) if row.rule else task)
+
+
+def _tell(exported: Exported, run: Run, console: Console) -> None:
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    say(f"exported {exported.trial.trial} (epoch {exported.epoch.epoch}) to {exported.folder}")
+    say("reloaded in a fresh process: the same validation predictions")
+    for finding in exported.assessment.findings:
+        if finding.status != "met":
+            say(f"{finding.status}: {finding.criterion.text}: {measured_text(finding, exported.assessment.level)}")
+    say(exported.recall_text(run.labels))

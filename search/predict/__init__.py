@@ -1,0 +1,1 @@
+"""Prediction: files of any size through an exported model."""

@@ -1,0 +1,1 @@
+"""What the commands need that look back: diagnose, evaluate and report."""

@@ -1,0 +1,102 @@
+"""What `rarecall evaluate` and `rarecall compare` read from their options."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rarecall.analysis.criteria.criterion import Criterion, check, parse
+from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.evaluation.targets import Target, open_target
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.outside_file import Meaning
+from rarecall.search.experiment.yaml_file import read_yaml
+
+
+def meaning(minority: str | None, classes: str | None, tiers: str | None, weights: str | None) -> Meaning:
+    """What the options say about a file of predictions.
+
+    Raises:
+        InputError: an entry of --tiers or --weights that is not NAME=NUMBER, or tiers that do not ascend.
+    """
+    bounds = _numbers("--tiers", tiers)
+    if list(bounds.values()) != sorted(set(bounds.values())):
+        raise InputError("--tiers", [Fault("--tiers", "must ascend", repr(tiers), "name the lowest tier first")])
+    return Meaning(
+        classes=_names(classes),
+        minority=_names(minority),
+        ordered=False,
+        tiers=bounds,
+        weights=_numbers("--weights", weights),
+    )
+
+
+def read_criteria(given: Sequence[str], labels: LabelSpace) -> tuple[Criterion, ...]:
+    """Criteria from lines and from files, which hold one per line or are experiments.
+
+    Raises:
+        InputError: criteria that cannot be read or do not fit the labels, all of them.
+    """
+    texts = [line for text in given for line in (_file_lines(Path(text)) if _is_file(text) else [text])]
+    criteria, faults = [], []
+    for text in texts:
+        try:
+            criteria.append(parse(text, labels.minority))
+        except ValueError as error:
+            faults.append(Fault(text, str(error)))
+    try:
+        check(criteria, labels)
+    except ValueError as error:
+        faults += [Fault("criteria", line) for line in str(error).splitlines()]
+    if faults:
+        raise InputError("--criteria", faults)
+    return tuple(criteria)
+
+
+def open_alike(names: Sequence[str], given: Meaning) -> list[Target]:
+    """Open targets; what the options leave open about files is taken from the first target.
+
+    Raises:
+        InputError: fewer than two, or one that cannot be used.
+        RunError: a run without such a trial, or without predictions of it.
+    """
+    if len(names) < 2:
+        remedy = "name two or more, such as RUN:t001 RUN:t002"
+        raise InputError("compare", [Fault("TARGETS", "must be at least two", str(len(names)), remedy)])
+    first = open_target(names[0], given)
+    alike = replace(
+        given, classes=given.classes or first.labels.classes, minority=given.minority or first.labels.minority
+    )
+    return [first, *(open_target(name, alike) for name in names[1:])]
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than a path may be
+        return False
+
+
+def _file_lines(path: Path) -> list[str]:
+    if path.suffix in (".yaml", ".yml"):
+        found: Any = read_yaml(path).get("criteria") or []
+        return [str(line) for line in found]
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def _numbers(option: str, text: str | None) -> dict[str, float]:
+    numbers = {}
+    for entry in _names(text):
+        name, _, number = entry.rpartition("=")
+        try:
+            numbers[name.strip()] = float(number)
+        except ValueError:
+            name = ""
+        if not name.strip():
+            raise InputError(option, [Fault(option, "must read NAME=NUMBER,…", repr(entry))])
+    return numbers

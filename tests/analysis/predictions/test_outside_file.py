@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rarecall.analysis.errors import InputError
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.predictions.outside_file import Meaning, read_outside
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_names_of_classes_in_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("row,true,predicted,slice.script\n7,spam,spam,a\n8,ham,ham,a\n9,ham,spam,b\n")
+    predictions, labels = read_outside(path, Meaning())
+    assert (labels.classes, labels.minority) == (("ham", "spam"), ("spam",))  # 3 times each, then by name
+    assert predictions.rows.tolist() == [7, 8, 9]
+    assert evaluate(predictions, labels)["recall[ham]"] == 0.5
+    assert predictions.slices["script"].tolist() == ["a", "a", "b"]
+
+
+def test_numbers_are_in_their_order_and_the_largest_is_no_minority(tmp_path: Path) -> None:
+    rows = [{"true": grade, "predicted": 0} for grade in (10, 2, 0, 0, 0)]
+    predictions, labels = read_outside(jsonl(tmp_path / "grades.jsonl", rows), Meaning())
+    assert (labels.classes, labels.minority) == (("0", "2", "10"), ("2", "10"))
+    assert predictions.true_class is not None
+    assert predictions.true_class.tolist() == [2, 1, 0, 0, 0]
+
+
+def test_nested_scores_with_tiers_and_weights(tmp_path: Path) -> None:
+    rows = [
+        {"true": {"maturity": 2, "proof": 6}, "predicted": {"maturity": 8, "proof": 8}},  # 0.75·2 + 0.25·6 = 3
+        {"true": {"maturity": 5, "proof": 5}, "predicted": {"maturity": 4, "proof": 4}},
+    ]
+    meaning = Meaning(tiers={"vaporware": 0.0, "pilot": 4.0, "deployed": 8.0}, weights={"maturity": 3.0, "proof": 1.0})
+    predictions, labels = read_outside(jsonl(tmp_path / "scores.jsonl", rows), meaning)
+    assert (labels.classes, labels.dimensions, labels.ordered) == (tuple(meaning.tiers), ("maturity", "proof"), True)
+    assert predictions.true_overall is not None
+    assert predictions.true_overall.tolist() == [3.0, 5.0]
+    assert predictions.true_class is not None
+    assert predictions.predicted_class is not None
+    assert (predictions.true_class.tolist(), predictions.predicted_class.tolist()) == ([0, 1], [2, 1])
+    metrics = evaluate(predictions, labels)
+    assert (metrics["mae[maturity]"], metrics["mae[proof]"]) == (3.5, 1.5)  # (6 + 1) / 2 and (2 + 1) / 2
+
+
+def test_probabilities_say_what_was_predicted(tmp_path: Path) -> None:
+    rows = [
+        {"true": "b", "probability.a": 0.4, "probability.b": 0.6},
+        {"true": "a", "probability.a": 0.1, "probability.b": 0.9},
+    ]
+    predictions, labels = read_outside(jsonl(tmp_path / "p.jsonl", rows), Meaning(minority=("b",)))
+    assert predictions.predicted_class is not None
+    assert predictions.predicted_class.tolist() == [1, 1]
+    assert np.asarray(predictions.probabilities).tolist() == [[0.4, 0.6], [0.1, 0.9]]
+    assert labels.minority == ("b",)
+
+
+def test_several_labels_per_row(tmp_path: Path) -> None:
+    rows = [{"true_label": {"x": 1, "y": 0}, "predicted_label": {"x": 1, "y": 1}}] * 2
+    predictions, labels = read_outside(jsonl(tmp_path / "labels.jsonl", rows), Meaning())
+    assert labels.multilabel
+    assert evaluate(predictions, labels)["recall[x]"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning", "faults"),
+    [
+        ("", Meaning(), ["must hold at least one row"]),
+        ("[1]\n", Meaning(), ["line 1 must be an object, got list"]),
+        ('{"true": "a"\n', Meaning(), ["line 1 is no JSON"]),
+        (
+            '{"label": "a"}\n',
+            Meaning(),
+            ["true and predicted: must be a column among label, got none (for scores give --tiers"],
+        ),
+        (
+            '{"true": "a", "predicted": null}\n',
+            Meaning(),
+            ["predicted: must have a value in every row, got", "in row 1"],
+        ),
+        (
+            '{"true": "a", "predicted": "b"}\n',
+            Meaning(classes=("a", "c"), minority=("d",)),
+            ["predicted: must be one of a, c, got 'b' in row 1"],
+        ),
+        ('{"true": "a", "predicted": "a"}\n', Meaning(minority=("d",)), ["--minority: must name classes of a, got d"]),
+        (
+            '{"true.x": 1, "predicted.x": "high", "true.y": 1}\n',
+            Meaning(tiers={"low": 0.0, "high": 5.0}, weights={"z": 1.0}),
+            [
+                "predicted.x: must be a number, got 'high' in row 1",
+                "predicted.y: must be a column among",
+                "--weights: must name dimensions of x, y, got 'z'",
+            ],
+        ),
+    ],
+)
+def test_faults_name_column_rows_and_remedy(tmp_path: Path, text: str, meaning: Meaning, faults: list[str]) -> None:
+    path = tmp_path / "theirs.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        read_outside(path, meaning)
+    for fault in faults:
+        assert fault in str(error.value)
+
+
+def test_a_file_that_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.parquet"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match=r"must be a table of predictions: .* \(give a \.parquet, \.csv or \.tsv file"):
+        read_outside(path, Meaning())

@@ -1,0 +1,88 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.parquet_file import write_predictions
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.finalists import FINALISTS_FOLDER, finalists
+from rarecall.analysis.runs.leaderboard import winner
+from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
+from rarecall.analysis.text.finalists import finalists_text
+
+LABELS = LabelSpace(("common", "rare"), ("rare",))
+CRITERIA = ("recall[common] >= 0.5",)
+
+
+def predictions_of(first_row: int, rare_hits: int, rare: int, common_hits: int = 20) -> Predictions:
+    """`rare_hits` of `rare` rare rows and `common_hits` of 20 common ones are right."""
+    true = np.array([1] * rare + [0] * 20)
+    predicted = np.array([1] * rare_hits + [0] * (rare - rare_hits) + [0] * common_hits + [1] * (20 - common_hits))
+    return Predictions(np.arange(first_row, first_row + len(true)), true, predicted)
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, rows: SimpleNamespace) -> Path:
+    """A search that saw 3 of 3 and 2 of 3 rare rows; on two folds it is 4 of 10 and 8 of 10."""
+    header = rows.run(labels=LABELS, criteria=CRITERIA)
+    search = {"lucky": 3, "steady": 2}
+    with Ledger(tmp_path / LEDGER_NAME) as ledger:
+        ledger.append(header)
+        for trial, hits in search.items():
+            ledger.append(rows.trial(trial))
+            ledger.append(rows.epoch(trial, 1, evaluate(predictions_of(0, hits, 3), LABELS)))
+            ledger.append(rows.end(trial))
+    inner = tmp_path / FINALISTS_FOLDER
+    with Ledger(inner / LEDGER_NAME) as ledger:
+        ledger.append({**header, "finalists": {"count": 2, "folds": 2}})
+        for trial, hits in {"lucky": (1, 3), "steady": (4, 4)}.items():
+            for fold, found in enumerate(hits, start=1):
+                name = f"{trial}-fold{fold}"
+                predictions = predictions_of(100 * fold, found, 5)
+                write_predictions(inner / f"{name}.parquet", predictions, LABELS)
+                ledger.append(rows.trial(name, finalist=trial, fold=fold))
+                metrics = evaluate(predictions, LABELS)
+                ledger.append(rows.epoch(name, 1, metrics, predictions=f"{name}.parquet"))
+                ledger.append(rows.end(name))
+    return tmp_path
+
+
+def test_folds_are_pooled_and_luck_does_not_win(run_folder: Path) -> None:
+    run = read_ledger(run_folder)
+    steady, lucky = finalists(run)
+    assert (steady.trial, lucky.trial) == ("steady", "lucky")
+    assert (steady.rows, steady.folds) == (50, 2)
+    assert steady.metrics["recall[rare]"] == 8 / 10
+    assert lucky.metrics["recall[rare]"] == 4 / 10
+    assert lucky.metrics["support[rare]"] == 10
+    # Jeffreys' interval of 8 of 10, Beta(8.5, 2.5): 5 % at .55, 95 % at .94 by scipy's tables.
+    assert steady.objective.low == pytest.approx(0.55, abs=0.03)
+    assert winner(run) is run.trials["steady"]
+
+
+def test_both_figures_are_told(run_folder: Path) -> None:
+    run = read_ledger(run_folder)
+    text = finalists_text(finalists(run), run, 80)
+    assert "Finalists: trained again on 2 folds; each of the 50 rows" in text
+    table = [line.split() for line in text.splitlines() if line.startswith(("steady", "lucky"))]
+    assert table[0][:6] == ["steady", "1/1", "66.7", "%", "80.0", "%"]
+    assert table[1][:6] == ["lucky", "1/1", "100.0", "%", "40.0", "%"]
+    assert "Winner: steady" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_finalist_that_lacks_a_fold_does_not_count(run_folder: Path) -> None:
+    ledger = run_folder / FINALISTS_FOLDER / LEDGER_NAME
+    kept = [line for line in ledger.read_text().splitlines(keepends=True) if "steady-fold2" not in line]
+    ledger.write_text("".join(kept))
+    assert [one.trial for one in finalists(read_ledger(run_folder))] == ["lucky"]
+
+
+def test_a_run_without_finalists(run_folder: Path) -> None:
+    (run_folder / FINALISTS_FOLDER / LEDGER_NAME).unlink()
+    run = read_ledger(run_folder)
+    assert finalists(run) == ()
+    assert winner(run) is run.trials["lucky"]

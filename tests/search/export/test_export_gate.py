@@ -1,0 +1,169 @@
+"""The gate of an export: what the rows say of each criterion decides, before any model is loaded."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from rarecall.analysis.criteria.verdicts import Assessment
+from rarecall.analysis.errors import RunError
+from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.parquet_file import write_predictions
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.search.experiment.schema import load_experiment
+from rarecall.search.export.card.metadata import metadata_block
+from rarecall.search.export.card.sections import criteria_section, data_section, limits_section, rule_section
+from rarecall.search.export.exported_model import Exported
+from rarecall.search.export.gate import measured_text, pass_gate, with_status
+from rarecall.trainables.models.classifier import ParameterCounts
+
+LABELS = LabelSpace(("common", "rare"), ("rare",))
+COUNTS = {"train": {"common": 2000, "rare": 31}, "validation": {"common": 100, "rare": 3}}
+
+
+def some_predictions():
+    """80 of 100 common rows right, and 1 of 3 rare ones."""
+    predicted = np.array([0] * 80 + [1] * 20 + [1, 0, 0])
+    rare = np.where(predicted == 1, 0.9, 0.1)
+    return Predictions(
+        rows=np.arange(103),
+        true_class=np.repeat([0, 1], (100, 3)),
+        predicted_class=predicted,
+        probabilities=np.stack([1 - rare, rare], axis=1),
+    )
+
+
+def make_run(folder, criteria):
+    predictions = some_predictions()
+    write_predictions(folder / "predictions.parquet", predictions, LABELS)
+    header = {
+        "kind": "run",
+        "run_id": "r1",
+        "name": "made",
+        "criteria": list(criteria),
+        "objective": "minority_recall",
+        "labels": {"classes": LABELS.classes, "minority": LABELS.minority},
+        "class_counts": COUNTS,
+        "data_hash": "abc",
+        "versions": {"torch": "2.13"},
+        "trials_asked": 1,
+        "seed": 0,
+    }
+    epoch = {
+        "kind": "epoch",
+        "trial": "t0001",
+        "epoch": 2,
+        "metrics": evaluate(predictions, LABELS),
+        "confusion": None,
+        "train_loss": 0.5,
+        "seconds": 1.0,
+        "peak_memory_mb": None,
+        "checkpoint": "checkpoint",
+        "predictions": "predictions.parquet",
+        "score": 0.0,
+    }
+    with Ledger(folder / "ledger.jsonl") as ledger:
+        for row in (header, {"kind": "trial", "trial": "t0001", "params": {}}, epoch):
+            ledger.append(row)
+    run = read_ledger(folder)
+    return run, run.trials["t0001"].epochs[0]
+
+
+CRITERIA = ("recall[common] >= 0.9", "recall[rare] >= 0.4", "recall[common] >= 0.7", "accuracy >= 0.95")
+
+
+def test_what_is_missed_is_named_with_its_value_and_the_way_on(tmp_path):
+    run, row = make_run(tmp_path, CRITERIA)
+    with pytest.raises(RunError) as refused:
+        pass_gate(run, row, force=False)
+    told = str(refused.value).splitlines()
+    assert told[0] == f"{tmp_path}: trial t0001 (epoch 2) misses 2 of its 4 criteria, so it is not exported"
+    # Clopper and Pearson at 90 %: scipy.stats.binomtest(80, 100).proportion_ci(0.9) is 0.723 to 0.863.
+    assert told[1] == "  recall[common] >= 0.9: got 80.0 % (100 rows, 90 % interval 72–86 %)"
+    # 81 of 103 is 0.7864; binomtest(81, 103) gives 0.709 to 0.851.
+    assert told[2] == "  accuracy >= 0.95: got 78.6 % (103 rows, 90 % interval 71–85 %)"
+    assert all(way in told[3] for way in ("--force", "--trial ID", "change the criteria"))
+    assert len(told) == 4
+
+
+def test_what_too_few_rows_leave_open_passes(tmp_path):
+    run, row = make_run(tmp_path, ["recall[rare] >= 0.4", "recall[common] >= 0.7"])
+    assessment = pass_gate(run, row, force=False)
+    (open_one,) = with_status(assessment, "undecided")
+    # 1 of 3: binomtest(1, 3).proportion_ci(0.9) is 0.017 to 0.865.
+    assert measured_text(open_one, assessment.level) == "33.3 % (3 rows, 90 % interval 2–86 %)"
+    assert [finding.status for finding in assessment.findings] == ["undecided", "met"]
+
+
+def test_force_lets_pass_and_still_tells(tmp_path):
+    run, row = make_run(tmp_path, CRITERIA)
+    assessment = pass_gate(run, row, force=True)
+    assert [finding.status for finding in assessment.findings] == ["missed", "undecided", "met", "missed"]
+
+
+def test_without_criteria_nothing_is_refused(tmp_path):
+    assert pass_gate(*make_run(tmp_path, []), force=False).findings == ()
+
+
+def test_predictions_that_cannot_be_read_are_no_pass(tmp_path):
+    run, row = make_run(tmp_path, CRITERIA)
+    (tmp_path / "predictions.parquet").write_bytes(b"no table")
+    with pytest.raises(RunError, match="without them nothing can be exported"):
+        pass_gate(run, row, force=True)
+
+
+def test_the_card_tells_what_was_missed_and_what_is_open(tmp_path):
+    run, row = make_run(tmp_path, CRITERIA)
+    told = criteria_section(pass_gate(run, row, force=True))
+    assert told.startswith(
+        "**Exported with `--force`, although it misses: `recall[common] >= 0.9`, `accuracy >= 0.95`.**\n"
+    )
+    assert "| undecided | `recall[rare] >= 0.4` | 33.3 % | 3 | 2–86 % |" in told
+    assert told.endswith("Undecided, as there are too few rows to tell: `recall[rare] >= 0.4`.")
+
+
+def test_the_card_tells_of_data_rule_and_limits(tmp_path):
+    run, row = make_run(tmp_path, [])
+    data = data_section(run)
+    assert "| class | train rows | validation rows |" in data
+    assert "| rare (minority) | 31 | 3 |" in data
+    assert "`abc`" in data
+    assert "Classes with fewer than 20 rows to measure them by: rare (3)." in limits_section(run, "model", False, 48)
+    own, chosen = SimpleNamespace(epoch=row), SimpleNamespace(epoch=SimpleNamespace(rule=(0.0, 1.25)))
+    assert rule_section({"offsets": [0.0, 1.25]}, own) == "The task's own; no value was chosen on data."
+    assert "`offsets` 0, 1.25" in rule_section({"classes": ["common", "rare"], "offsets": [0.0, 1.25]}, chosen)
+
+
+@pytest.mark.parametrize(
+    ("base", "adapter", "known"),
+    [
+        ("minilm", True, ("sentence-transformers/all-MiniLM-L6-v2", "adapter")),
+        ("FacebookAI/roberta-base", False, ("FacebookAI/roberta-base", "finetune")),
+        ("tiny-bert", True, (None, None)),
+    ],
+)
+def test_the_hub_can_read_the_metadata(tmp_path, base, adapter, known):
+    from huggingface_hub import ModelCard  # noqa: PLC0415
+
+    run, row = make_run(tmp_path, [])
+    tree = {"name": "made", "data": {"path": "rows.jsonl", "label": "label"}, "model": {"base": base}}
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump({**tree, "task": {"kind": "multiclass"}}))
+    if adapter:
+        (tmp_path / "adapter_config.json").write_text(json.dumps({}))
+    metrics = dict(row.metrics)
+    made = Exported(
+        tmp_path, run.trials["t0001"], row, metrics, None, None, Assessment((), 1.0, 0.9), ParameterCounts(1, 2)
+    )
+    block = metadata_block(made, load_experiment(tmp_path / "experiment.yaml"))
+    data = ModelCard(f"{block}\n# made\n").data
+    assert (data.base_model, getattr(data, "base_model_relation", None)) == known
+    assert data.library_name == ("peft" if adapter else "transformers")
+    assert (data.pipeline_tag, data.license) == ("text-classification", None)
+    told = {result.metric_type: result.metric_value for result in data.eval_results}
+    # 1 of 3; 81 of 103; F1 of common 160/182 = .8791, of rare 2/24 = .0833, their mean .4812.
+    assert told == {"recall": 0.333333, "accuracy": 0.786408, "f1": pytest.approx(0.4812, abs=1e-4)}
+    assert {result.dataset_split for result in data.eval_results} == {"validation"}

@@ -1,0 +1,1 @@
+"""The embedded demo data: generated news items about technology."""

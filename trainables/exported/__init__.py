@@ -1,0 +1,1 @@
+"""Exported folders: written, read back, and predicting."""

@@ -1,0 +1,1 @@
+"""Models: base models, their adapters and heads, what of them is frozen, and their checkpoints."""

@@ -1,0 +1,1 @@
+"""Training: one configuration, epoch by epoch, without Ray."""

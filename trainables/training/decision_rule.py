@@ -1,0 +1,145 @@
+"""Decision rules: what turns outputs into labels, chosen on validation predictions and told by cross-fitting.
+
+A rule is the values of a task's `rule`: offsets of classes, thresholds of grades and labels, cuts between tiers. One
+that was chosen on rows flatters on the same rows; so the rows are divided, each part is decided by the rule of the
+other parts, and what is reported comes from these. The rule of all rows is the one that is exported.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.criteria.criterion import parse, split_key
+from rarecall.analysis.criteria.ranking import score
+from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.uncertainty.bootstrap import Resampling
+from rarecall.trainables.data.examples import Labelled, Part
+from rarecall.trainables.tasks import Multilabel, Task
+from rarecall.trainables.tasks.protocol import Outputs, finite, sigmoid
+
+# Draws of the Bayesian bootstrap that a rule is judged by: without them, cuts would stop a hair beside a threshold.
+DRAWS = 24
+SWEEPS = 2
+LEAST_ROWS_OF_A_LABEL = 3
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+@dataclass(frozen=True)
+class RuleGoal:
+    """What a rule is chosen for: the criteria and the objective of the experiment, as texts.
+
+    Without criteria nothing would keep a rule from naming every row rare; then it is chosen for the macro F1.
+    """
+
+    criteria: tuple[str, ...] = ()
+    objective: str = "minority_recall"
+
+
+def decide(
+    task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal, folds: int, seed: int
+) -> tuple[AnyTask, Predictions]:
+    """The task with the rule that all rows give, and cross-fitted predictions of the same rows.
+
+    outputs: [n, outputs], or answers [n]. folds: parts, each decided by the rule of the others; fewer where the rarest
+    class has fewer rows, and with less than two the rows are told as the plain rule decides them.
+    """
+    parts = _folds(task.predictions(outputs, truth).strata, folds, seed)
+    if not parts:
+        return task, task.predictions(outputs, truth)
+    decided, order = [], []
+    for inside, outside in parts:
+        fitted = fit(task, outputs[inside], Part(truth, inside), goal)
+        decided.append(fitted.predictions(outputs[outside], Part(truth, outside)))
+        order.append(outside)
+    pooled = Predictions.joined(decided).take(np.argsort(np.concatenate(order)))
+    return fit(task, outputs, truth, goal), pooled
+
+
+def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> AnyTask:
+    """The task with the rule that is best for these rows [n].
+
+    Labels get the threshold with the highest F1 each (Lipton et al. 2014, arXiv 1402.1892). Other rules are searched
+    one value at a time, for the highest mean of the score (objective minus violations) over draws of a Bayesian
+    bootstrap.
+    """
+    if isinstance(task, Multilabel):
+        return task.with_rule(f1_thresholds(sigmoid(finite(outputs)), task.targets(truth) > 0))
+    plain = task.predictions(outputs, truth)
+    best, fitness = task, Fitness(task, plain.strata, goal)
+    highest = fitness(plain)
+    for _ in range(SWEEPS):
+        before = highest
+        for position in range(len(task.rule)):
+            for value in best.rule_candidates(position, outputs):
+                rule = (*best.rule[:position], value, *best.rule[position + 1 :])
+                tried = best.with_rule(rule)
+                found = fitness(tried.predictions(outputs, truth))
+                if found > highest:
+                    best, highest = tried, found
+        if highest == before:
+            break
+    return best
+
+
+class Fitness:
+    """Mean score over draws of the bootstrap, the same draws for all predictions of the same rows.
+
+    strata: [n] of the rows. Without criteria, the macro F1 takes the place of the objective.
+    """
+
+    def __init__(self, task: Task, strata: IntArray, goal: RuleGoal) -> None:
+        self._labels = task.label_space
+        self._criteria = tuple(parse(text, self._labels.minority) for text in goal.criteria)
+        self._objective = goal.objective if self._criteria else "macro_f1"
+        chosen = {criterion.metric for criterion in self._criteria} | {split_key(self._objective)[0]}
+        self._names = chosen | {"minority_recall"}
+        self._resampling = Resampling(strata, DRAWS)
+
+    def __call__(self, predictions: Predictions) -> float:
+        drawn = self._resampling.posterior(predictions, self._labels, self._names)
+        columns = {key: values.tolist() for key, values in drawn.items()}
+        scores = [
+            score({key: values[i] for key, values in columns.items()}, self._criteria, self._objective)
+            for i in range(DRAWS)
+        ]
+        return float(np.mean(scores))
+
+
+def f1_thresholds(probabilities: FloatArray, truth: BoolArray) -> tuple[float, ...]:
+    """The threshold of each label [labels] above which naming it gives the highest F1; 0.5 for labels of hardly a row.
+
+    probabilities, truth: [n, labels]. Halfway between the probabilities of two rows.
+
+    >>> f1_thresholds(np.array([[0.75], [0.5], [0.5], [0.25], [0.125]]), np.array([[1], [1], [1], [0], [0]]) > 0)
+    (0.375,)
+    """
+    return tuple(_f1_threshold(column, truth[:, i]) for i, column in enumerate(probabilities.T))
+
+
+def _f1_threshold(probability: FloatArray, truth: BoolArray) -> float:
+    if truth.sum() < LEAST_ROWS_OF_A_LABEL:
+        return 0.5
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    ranked = probability[order]
+    # A cut between two equal probabilities cannot be made.
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1
+    last = int(f1.argmax())
+    below = ranked[last + 1] if last + 1 < len(ranked) else 0.0
+    return float((ranked[last] + below) / 2)
+
+
+def _folds(strata: IntArray, folds: int, seed: int) -> Sequence[tuple[IntArray, IntArray]]:
+    """Positions for the rule and positions it decides; no class is missing from the former."""
+    counts = np.unique(strata, return_counts=True)[1]
+    count = int(min(folds, counts.min())) if len(counts) else 0
+    if count < 2:
+        return ()
+    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+    return [(inside, outside) for inside, outside in splitter.split(np.zeros(len(strata)), strata)]

@@ -1,0 +1,44 @@
+"""What one process of a slot keeps between trials: the base model."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rarecall.trainables.config import TrialConfig
+from rarecall.trainables.data.folds import one_fold
+from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.models.bases import BaseModel
+from rarecall.trainables.models.classifier import open_pool
+from rarecall.trainables.training.cross_validation import train_folds
+from rarecall.trainables.training.decision_rule import RuleGoal
+from rarecall.trainables.training.epoch import EpochResult
+from rarecall.trainables.training.loop import Start, train
+from rarecall.trainables.training.worker import Worker
+
+# Beside the sections of a trial's configuration: which fold it is trained on, where there are folds.
+FOLD = "fold"
+
+RunTrial = Callable[[dict[str, Any], Start | None], Iterator[EpochResult]]
+OpenSession = Callable[[Any, Worker], RunTrial]
+
+
+class TrainingSession:
+    """Opened once per process; called with one trial's configuration after another. goal: as in `train`."""
+
+    def __init__(self, base: BaseModel, goal: RuleGoal | None = None) -> None:
+        self.base, self.goal = base, goal
+
+    def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
+        pool = open_pool(self.base, data.task, data.pad_id)
+
+        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
+            trial, chosen = trial_and_data(config, data)
+            run = train_folds if chosen.folds else train
+            return run(trial, chosen, pool, worker, start, self.goal)
+
+        return run_trial
+
+
+def trial_and_data(config: Mapping[str, Any], data: PreparedData) -> tuple[TrialConfig, PreparedData]:
+    """The sections of what a slot is given, and the rows that they are for: all of them, or one fold of finalists."""
+    sections = {key: value for key, value in config.items() if key != FOLD}
+    return TrialConfig.model_validate(sections), one_fold(data, config[FOLD]) if FOLD in config else data
