@@ -25,6 +25,7 @@ from rarecall.search.engine.tuner import run_trials
 from rarecall.trainables.slot import SlotPlan
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import Start
+from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.worker import Worker
 
 LABELS = LabelSpace(classes=("common", "rare"), minority=("rare",))
@@ -43,9 +44,10 @@ class IdleSession:
     def __call__(self, data: Any, worker: Worker) -> Any:
         import transformers  # noqa: F401  # every worker of a real search has it
 
-        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            for epoch in range(1, config["training"]["epochs"] + 1):
+        def run_trial(request: TrialRequest, start: Start | None) -> Iterator[EpochResult]:
+            for epoch in range(1, request.epochs + 1):
                 (_compute if self.busy else time.sleep)(self.seconds)
+                config = request.config
                 yield _result(epoch, sum(config["params"]) / len(SPACE) if "params" in config else 0.5)
 
         return run_trial

@@ -49,7 +49,8 @@ from rarecall.trainables.models.classifier import ClassifierPool, load_classifie
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix, kept_layers
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import train
-from rarecall.trainables.training.session import FOLD, trial_and_data
+from rarecall.trainables.training.request import TrialRequest
+from rarecall.trainables.training.session import trial_and_data
 from rarecall.trainables.training.worker import Worker
 
 ROOT = Path(__file__).parents[1]
@@ -115,14 +116,14 @@ def folds(number: int, params: Mapping[str, Any], until: int) -> Row:
     summed = np.zeros((until, len(labels.classes), len(labels.classes)), dtype=np.int64)
     for fold in range(FOLDS):
         tree = _Process.loaded.trial_tree({**params, "training.seed": FIRST_SEED + 1000 * (fold + 1) + number})
-        for index, result in zip(range(until), _trained({**tree, FOLD: fold}, _Process.folded), strict=False):
+        for index, result in zip(range(until), _trained(tree, _Process.folded, fold), strict=False):
             if result.predictions is not None:
                 summed[index] += np.array(confusion_matrix(result.predictions, labels))
     return {"kind": "folds", "configuration": number, "confusion": summed.tolist()}
 
 
-def _trained(config: Mapping[str, Any], data: PreparedData) -> Iterator[EpochResult]:
-    trial, chosen = trial_and_data(config, data)
+def _trained(config: Mapping[str, Any], data: PreparedData, fold: int | None = None) -> Iterator[EpochResult]:
+    trial, chosen = trial_and_data(TrialRequest("", {}, config, fold=fold), data)
     return train(trial, chosen, _Process.pool, Worker())
 
 

@@ -3,10 +3,9 @@
 Every method is told results under the parameters that it suggested. What it does with a result is its own affair.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import SimpleNamespace
@@ -27,6 +26,8 @@ from rarecall.search.engine.known_points import REMEDY_KEYS, SAMPLER, known_poin
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import Goal, TrialSearcher
 from rarecall.search.experiment.space import SCHEME
+from rarecall.trainables.slot import REPORT, EpochReport
+from rarecall.trainables.training.request import TrialRequest, request_of
 
 CONTINUE = TrialScheduler.CONTINUE
 # A search of ours ends by its number of trials; here the budget ends it.
@@ -124,10 +125,10 @@ class Rarecall:
             self._searcher.study.sampler = sampler
 
     def suggest(self, name: str) -> Mapping[str, Any]:
-        suggestion: dict[str, Any] = self._searcher.suggest(name)
+        request = request_of(self._searcher.suggest(name))
         if self._scheduler is not None:
             self._scheduler.on_trial_add(NOBODY, _ray_trial(name))
-        return dict(suggestion["params"])
+        return dict(request.params)
 
     def goes_on(self, trial: Trial) -> bool:
         if self._scheduler is None:
@@ -145,14 +146,15 @@ class Rarecall:
         return by_criteria(trials, self._table)
 
     def _result(self, trial: Trial) -> dict[str, Any]:
-        row = trial.epochs[-1]
-        seen = {"row": json.dumps({"confusion": row.confusion})} if self._one_class_stop else {}
+        # All that the scheduler is to see of an epoch is its confusion matrix.
+        row = replace(trial.epochs[-1], trial=trial.name, metrics={})
+        seen = {REPORT: EpochReport(row)} if self._one_class_stop else {}
         return {"epoch": row.epoch, "score": row.score, **seen}
 
 
 def _ray_trial(name: str) -> Any:
     """All that schedulers look at."""
-    return SimpleNamespace(trial_id=name, config={"trial": name})
+    return SimpleNamespace(trial_id=name, config=TrialRequest(name, {}, {}).tune_config())
 
 
 class RayTune:

@@ -35,6 +35,7 @@ from rarecall.search.cluster.session import quiet
 from rarecall.trainables.slot import Slot, SlotPlan
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import Start
+from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.worker import Worker
 
 SLEEP_SECONDS = 0.05
@@ -49,8 +50,8 @@ class IdleSession:
     def __call__(self, data: Any, worker: Worker) -> Any:
         import transformers  # noqa: F401  # every worker of a real search has it
 
-        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            for epoch in range(1, config["training"]["epochs"] + 1):
+        def run_trial(request: TrialRequest, start: Start | None) -> Iterator[EpochResult]:
+            for epoch in range(1, request.epochs + 1):
                 time.sleep(SLEEP_SECONDS)
                 yield _idle_result(epoch)
 
@@ -79,7 +80,7 @@ def in_slots(trials: int, epochs: int, workers: int, folder: str) -> int:
     names = [f"t{number:04d}" for number in range(1, trials + 1)]
     results = tune.Tuner(
         tune.with_parameters(Slot, plan=plan),
-        param_space={"trial": tune.grid_search(names), "config": config, "start": None},
+        param_space=tune.grid_search([TrialRequest(name, {}, config).tune_config() for name in names]),
         tune_config=tune.TuneConfig(metric="score", mode="max", max_concurrent_trials=CONCURRENT, reuse_actors=True),
         run_config=tune.RunConfig(
             name="slots",

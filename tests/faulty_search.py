@@ -63,8 +63,9 @@ class FaultySession(IdleSession):
         self.happen(OPENING)
         run = super().__call__(data, worker)
 
-        def run_trial(config, start):
-            for result in run(config, start):
+        def run_trial(request, start):
+            config = request.config
+            for result in run(request, start):
                 time.sleep(config["seconds"])
                 yield dataclasses.replace(result, save=self.saving(config["name"], config["weight"], result))
 

@@ -43,7 +43,8 @@ class IdleSession:
         self.folder, self.accidents = Path(folder), accidents or {}
 
     def __call__(self, data, worker):
-        def run_trial(config, start):
+        def run_trial(request, start):
+            config = request.config
             first = 0 if start is None else start.epoch
             if start is not None:
                 assert json.loads((start.folder / "state.json").read_text())["epoch"] == start.epoch

@@ -10,13 +10,11 @@ from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import Fault, InputError, RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Meaning, read_outside
-from rarecall.analysis.predictions.parquet_file import read_predictions
+from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run
-
-PREDICTIONS_NAME = "predictions.parquet"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 
+# Under which an epoch and an export keep their predictions.
+PREDICTIONS_NAME = "predictions.parquet"
 OVERALL = "overall"
 SLICE = "slice"
 UNREADABLE = "unreadable"

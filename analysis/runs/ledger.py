@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,23 +34,22 @@ SCHEMA_VERSION = 1
 _LINES_AT_ONCE = 1000
 LEDGER_NAME = "ledger.jsonl"
 
+
+def _required(row: type) -> tuple[str, ...]:
+    """Fields without a default; the ledger itself adds the time."""
+    return tuple(part.name for part in fields(row) if _has_no_default(part) and part.name != "time")
+
+
+def _has_no_default(part: Field[Any]) -> bool:
+    return part.default is MISSING and part.default_factory is MISSING
+
+
 # What a row of each kind must hold beside schema, kind and time; more keys are welcome and kept.
 KEYS = {
     "run": ("run_id", "name", "criteria", "objective", "labels", "data_hash", "versions", "trials_asked", "seed"),
     "trial": ("trial", "params"),
-    "epoch": (
-        "trial",
-        "epoch",
-        "metrics",
-        "confusion",
-        "train_loss",
-        "seconds",
-        "peak_memory_mb",
-        "checkpoint",
-        "predictions",
-        "score",
-    ),
-    "end": ("trial", "status", "reason"),
+    "epoch": _required(EpochRow),
+    "end": _required(EndRow),
 }
 
 

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,7 +26,7 @@ class EpochRow:
     between labels, empty where they are the task's own. train_loss: as the rows are weighted; validation_loss: without
     weights, NaN where the ledger has none. train_metrics: of the training rows, by the outputs that they were trained
     on, so they lag behind the epoch's end; empty where the ledger has none. gpus: that all its workers held, 0 where
-    the ledger has none.
+    the ledger has none. node: address of the machine that trained it, with its GPU; "" where the ledger has none.
     """
 
     trial: str
@@ -44,6 +44,11 @@ class EpochRow:
     validation_loss: float = math.nan
     train_metrics: Mapping[str, float] = field(default_factory=dict)
     gpus: float = 0.0
+    node: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """The row of the ledger."""
+        return {"kind": "epoch", **{part.name: getattr(self, part.name) for part in fields(self)}}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -71,6 +76,7 @@ class EpochRow:
             validation_loss=_number(row, "validation_loss"),
             train_metrics=_numbers(row.get("train_metrics") or {}),
             gpus=float(row.get("gpus") or 0.0),
+            node=str(row.get("node") or ""),
         )
 
 
@@ -82,6 +88,10 @@ class EndRow:
     status: EndStatus
     reason: str
     time: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The row of the ledger."""
+        return {"kind": "end", **{part.name: getattr(self, part.name) for part in fields(self)}}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EndRow":
@@ -109,6 +119,11 @@ class TrialRecord:
     end: EndRow | None = None
     mitigation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     origin: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """The row of the ledger with which a trial begins."""
+        row = {"trial": self.trial, "params": self.params, "mitigation": self.mitigation, "origin": self.origin}
+        return {"kind": "trial", **row}
 
     @property
     def seconds(self) -> float:

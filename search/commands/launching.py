@@ -75,8 +75,9 @@ def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample:
 def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
     from rarecall.search.engine.finalists import FinalsOptions, run_finals
     from rarecall.search.engine.launch import LaunchOptions, launch
-    from rarecall.search.engine.run_folder import EXPERIMENT_FILE, find_run
+    from rarecall.search.engine.run_folder import find_run
     from rarecall.search.experiment.schema import load_experiment
+    from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
     console = Console()
     shown = _relative(folder)

@@ -30,7 +30,8 @@ from rarecall.trainables.data.folds import with_folds
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.training.decision_rule import RuleGoal
-from rarecall.trainables.training.session import FOLD, TrainingSession
+from rarecall.trainables.training.request import TrialRequest
+from rarecall.trainables.training.session import TrainingSession
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class FinalsOptions:
 class QueueSearcher(Searcher):
     """Suggests given trials one after another."""
 
-    def __init__(self, trials: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, trials: Sequence[TrialRequest]) -> None:
         super().__init__(metric="score", mode="max")
         self._left = deque(trials)
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial, or `Searcher.FINISHED`."""
-        return self._left.popleft() if self._left else Searcher.FINISHED
+        return self._left.popleft().tune_config() if self._left else Searcher.FINISHED
 
     def finish(self, trial_id: str, record: TrialRecord) -> None:
         """Nothing is learned from how a trial ended."""
@@ -85,9 +86,9 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
     if data.data_hash != run.header["data_hash"]:
         raise RunError(f"{folder.path}: the data changed since the run, so its finalists cannot be trained on them")
     inner = RunFolder(folder.path / FINALISTS_FOLDER)
-    wanted = [_trial(loaded, standing, fold) for fold in range(options.folds) for standing in chosen]
+    wanted = [_request(loaded, standing, fold) for fold in range(options.folds) for standing in chosen]
     earlier = _earlier(inner, wanted, options.overwrite)
-    left = [trial for trial in wanted if not _done(earlier.get(trial["trial"]))]
+    left = [request for request in wanted if not _done(earlier.get(request.trial))]
     if left:
         with_states = with_frozen_states(data, loaded.experiment, base, console)
         folded = with_folds(with_states, options.folds, loaded.experiment.search.seed)
@@ -95,23 +96,18 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
     return read_ledger(folder.ledger)
 
 
-def _trial(loaded: LoadedExperiment, standing: Standing, fold: int) -> dict[str, Any]:
+def _request(loaded: LoadedExperiment, standing: Standing, fold: int) -> TrialRequest:
     """What a slot gets: the finalist's configuration with another seed, as far as its best epoch."""
     record, best = standing.record, standing.best
     assert best is not None
     seed = int(loaded.trial_tree(record.params)["training"]["seed"])
     changes = {"training.seed": seed + fold + 1, "training.early_stopping": None}
     config = TrialConfig.model_validate(loaded.trial_tree({**record.params, **changes})).model_dump(mode="json")
-    return {
-        "trial": f"{record.trial}-fold{fold + 1}",
-        "params": {"finalist": record.trial, FOLD: fold + 1},
-        "config": {**config, FOLD: fold},
-        "start": None,
-        "until": best.epoch,
-    }
+    name, params = f"{record.trial}-fold{fold + 1}", {"finalist": record.trial, "fold": fold + 1}
+    return TrialRequest(name, params, config, until=best.epoch, fold=fold)
 
 
-def _earlier(inner: RunFolder, wanted: Sequence[dict[str, Any]], overwrite: bool) -> dict[str, TrialRecord]:
+def _earlier(inner: RunFolder, wanted: Sequence[TrialRequest], overwrite: bool) -> dict[str, TrialRecord]:
     """Trials of finalists that were there before; they must be the same ones."""
     if not inner.ledger.exists():
         return {}
@@ -119,7 +115,7 @@ def _earlier(inner: RunFolder, wanted: Sequence[dict[str, Any]], overwrite: bool
         inner.ledger.unlink()
         return {}
     trials = read_ledger(inner.ledger).trials
-    if unknown := set(trials) - {trial["trial"] for trial in wanted}:
+    if unknown := set(trials) - {request.trial for request in wanted}:
         raise RunError(f"{inner.path}: holds other finalists already ({sorted(unknown)[0]}, …); --overwrite drops them")
     return trials
 
@@ -134,7 +130,7 @@ def _run(
     base: Any,
     inner: RunFolder,
     earlier: dict[str, TrialRecord],
-    left: Sequence[dict[str, Any]],
+    left: Sequence[TrialRequest],
     total: int,
     options: FinalsOptions,
     console: Console,

@@ -282,8 +282,8 @@ def _end_complete(earlier: dict[str, TrialRecord], loaded: LoadedExperiment, led
     """End trials that had their last epoch when the driver died before it could write that down."""
     for record in earlier.values():
         if record.end is None and record.epochs and record.epochs[-1].epoch >= _epochs(loaded, record):
-            ledger.append({"kind": "end", "trial": record.trial, "status": "completed", "reason": ""})
-            record.end = EndRow(record.trial, "completed", "", time.time())
+            record.end = EndRow(record.trial, "completed", "", round(time.time(), 3))
+            ledger.append(record.end.as_row())
 
 
 def _epochs(loaded: LoadedExperiment, record: TrialRecord) -> int:

@@ -1,8 +1,8 @@
 """Writes down what happens: every result of every trial to the ledger, and from there to the study and the screen."""
 
-import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,17 @@ from rarecall.analysis.runs.run import EndRow, EndStatus, EpochRow, TrialRecord
 from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import Goal, HearsEnds
-from rarecall.trainables.slot import SlotDiedError, SlotStartError
+from rarecall.trainables.slot import REPORT, EpochReport, SlotDiedError, SlotStartError
+from rarecall.trainables.training.request import TrialRequest, request_of
+
+Amounts = Callable[[TrialRequest], dict[str, dict[str, float]]]
 
 
 class Recorder(tune.Callback):
     """Ray Tune's callback in the driver.
 
     records: all trials known so far, by name, earlier sessions included; this is what the live view shows.
-    amounts: a trial's name and configuration to its counts and weights per class.
+    amounts: a request to its counts and weights per class.
     changed: called after each change. deadline: on the monotonic clock, None without a time budget.
     retried: called with a trial and the reason when it is tried again from its last epoch.
     """
@@ -36,7 +39,7 @@ class Recorder(tune.Callback):
         scheduler: EpochHalving | None,
         goal: Goal,
         records: dict[str, TrialRecord],
-        amounts: Callable[[str, dict[str, Any]], dict[str, dict[str, float]]],
+        amounts: Amounts,
         changed: Callable[[str], None],
         deadline: float | None = None,
         retried: Callable[[str, str], None] = lambda trial, reason: None,
@@ -47,34 +50,30 @@ class Recorder(tune.Callback):
         self._goal, self._changed, self._deadline, self._retried = goal, changed, deadline, retried
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        name = trial.config["trial"]
-        amounts = self._amounts(name, trial.config["config"])
-        if name not in self.records:
-            params, origin = dict(trial.config["params"]), trial.config.get("origin", "")
-            self._ledger.append(
-                {"kind": "trial", "trial": name, "params": params, "mitigation": amounts, "origin": origin}
-            )
-            self.records[name] = TrialRecord(name, params, origin=origin)
-        self._changed(name)
+        request = request_of(trial.config)
+        amounts = self._amounts(request)
+        if request.trial not in self.records:
+            params = dict(request.params)
+            record = TrialRecord(request.trial, params, mitigation=amounts, origin=request.origin)
+            self._ledger.append(record.as_row())
+            self.records[request.trial] = record
+        self._changed(request.trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        row = json.loads(result["row"])
-        failure = row.pop("failure")
-        if row.pop("unwritten", False):
-            raise RunError(f"{self._folder.path}: {failure} (free space there, then resume the run)")
-        record = self.records[row["trial"]]
-        if failure is None:
-            self._add_epoch(record, row)
+        report: EpochReport = result[REPORT]
+        if report.unwritten:
+            raise RunError(f"{self._folder.path}: {report.failure} (free space there, then resume the run)")
+        record = self.records[report.epoch.trial]
+        if report.failure is None:
+            self._add_epoch(record, replace(report.epoch, time=round(time.time(), 3)))
         if result["done"]:
-            self._end(trial, record, *self._outcome(trial, row, failure))
+            self._end(trial, record, *self._outcome(trial, report))
         self._changed(record.trial)
 
-    def _add_epoch(self, record: TrialRecord, row: dict[str, Any]) -> None:
-        row["time"] = round(time.time(), 3)
-        self._ledger.append({"kind": "epoch", **row})
-        epoch = EpochRow.from_row(row)
+    def _add_epoch(self, record: TrialRecord, epoch: EpochRow) -> None:
+        self._ledger.append(epoch.as_row())
         record.epochs[:] = [earlier for earlier in record.epochs if earlier.epoch != epoch.epoch] + [epoch]
         self._prune_checkpoints(record)
 
@@ -88,27 +87,27 @@ class Recorder(tune.Callback):
             if earlier.checkpoint and earlier.checkpoint not in keep:
                 self._folder.remove_checkpoint(earlier.checkpoint)
 
-    def _outcome(self, trial: Trial, row: dict[str, Any], failure: str | None) -> tuple[EndStatus, str]:
-        if failure is not None:
-            return "failed", failure
+    def _outcome(self, trial: Trial, report: EpochReport) -> tuple[EndStatus, str]:
+        if report.failure is not None:
+            return "failed", report.failure
         if self._scheduler is not None and trial.trial_id in self._scheduler.reasons:
             return "stopped", self._scheduler.reasons[trial.trial_id]
-        if row["last"] or row["epoch"] == trial.config.get("until"):
+        if report.last or report.epoch.epoch == request_of(trial.config).until:
             return "completed", ""
-        return "completed", f"no better epoch in a while, ended after epoch {row['epoch']}"
+        return "completed", f"no better epoch in a while, ended after epoch {report.epoch.epoch}"
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Tune tells nothing of the trials that it gives up when the time budget is used up."""
         if self._deadline is None or time.monotonic() < self._deadline:
             return
         for trial in trials:
-            record = self.records.get(trial.config["trial"])
+            record = self.records.get(request_of(trial.config).trial)
             if record is not None and record.end is None and record.epochs:
                 self._end(trial, record, "stopped", "the time budget was used up")
                 self._changed(record.trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._retried(trial.config["trial"], _last_line(trial.error_file)[1])
+        self._retried(request_of(trial.config).trial, _last_line(trial.error_file)[1])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Tune gives up a trial that died too often; where it was never begun, no other one would be.
@@ -116,7 +115,7 @@ class Recorder(tune.Callback):
         Raises:
             RunError: slots do not start, so the trial stays unfinished.
         """
-        record = self.records.get(trial.config["trial"])
+        record = self.records.get(request_of(trial.config).trial)
         error, reason = _last_line(trial.error_file)
         if record is None or error == SlotStartError.__name__:
             raise RunError(f"{self._folder.path}: {reason} (mend that, then resume the run)")
@@ -125,8 +124,8 @@ class Recorder(tune.Callback):
             self._changed(record.trial)
 
     def _end(self, trial: Trial, record: TrialRecord, status: EndStatus, reason: str) -> None:
-        self._ledger.append({"kind": "end", "trial": record.trial, "status": status, "reason": reason})
-        record.end = EndRow(record.trial, status, reason, time.time())
+        record.end = EndRow(record.trial, status, reason, round(time.time(), 3))
+        self._ledger.append(record.end.as_row())
         self._searcher.finish(trial.trial_id, record)
 
     def __getstate__(self) -> dict[str, Any]:

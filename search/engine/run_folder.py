@@ -9,8 +9,8 @@ from typing import Any
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
 from rarecall.search.experiment.yaml_file import write_yaml
+from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
-EXPERIMENT_FILE = "experiment.yaml"
 TUNE_FOLDER = ".tune"
 JOURNAL_FILE = "optuna.journal"
 

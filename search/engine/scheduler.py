@@ -3,7 +3,6 @@
 Between the comparisons a trial may be given up by its own epochs alone (`search.engine.stop_rules`).
 """
 
-import json
 import math
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -15,6 +14,8 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from rarecall.analysis.criteria.criterion import Criterion
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
 from rarecall.search.engine.stop_rules import collapsed, one_class, out_of_reach
+from rarecall.trainables.slot import REPORT
+from rarecall.trainables.training.request import request_of
 
 
 class EpochHalving(ASHAScheduler):
@@ -42,14 +43,13 @@ class EpochHalving(ASHAScheduler):
         self.reasons: dict[str, str] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        super().on_trial_add(tune_controller, _named(trial.config["trial"]))
+        super().on_trial_add(tune_controller, _named(request_of(trial.config).trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        name = trial.config["trial"]
+        name = request_of(trial.config).trial
         action: str = super().on_trial_result(tune_controller, _named(name), result)
-        if "row" in result:
-            told = {"trial": name, "epoch": result["epoch"], "metrics": {}} | json.loads(result["row"])
-            self._see(EpochRow.from_row({**told, "score": result["score"]}))
+        if REPORT in result:
+            self._see(result[REPORT].epoch)
         if action == TrialScheduler.STOP and result["epoch"] < self._epochs:
             self.reasons[trial.trial_id] = f"not among the best {self._share:.0%} after epoch {result['epoch']}"
         elif action == TrialScheduler.CONTINUE and (reason := self._hopeless(name)):
@@ -76,12 +76,12 @@ class EpochHalving(ASHAScheduler):
         return collapsed(rows, self._epochs, self._criteria) or out_of_reach(rows, self._epochs, self._criteria)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        super().on_trial_complete(tune_controller, _named(trial.config["trial"]), result)
-        self._rows.pop(trial.config["trial"], None)
+        super().on_trial_complete(tune_controller, _named(request_of(trial.config).trial), result)
+        self._rows.pop(request_of(trial.config).trial, None)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        super().on_trial_remove(tune_controller, _named(trial.config["trial"]))
-        self._rows.pop(trial.config["trial"], None)
+        super().on_trial_remove(tune_controller, _named(request_of(trial.config).trial))
+        self._rows.pop(request_of(trial.config).trial, None)
 
     def remember(self, records: Sequence[TrialRecord]) -> None:
         """Fill the rungs with the epochs of earlier sessions, so that new trials are measured against them too."""

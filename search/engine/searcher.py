@@ -25,6 +25,7 @@ from rarecall.analysis.uncertainty.margins import constraints
 from rarecall.search.engine.interrupts import interrupts_deferred
 from rarecall.search.engine.known_points import KnownPoint
 from rarecall.search.experiment.space import Condition, contains
+from rarecall.trainables.training.request import ResumePoint, TrialRequest
 
 STUDY_NAME = "rarecall"
 # Where a trial's parameters come from: `own`, `known: …` or `sampler`.
@@ -105,7 +106,7 @@ class TrialSearcher(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """A configuration, or `Searcher.FINISHED` when all trials were asked for."""
         if self._unfinished:
-            return self._go_on(trial_id, self._unfinished.popleft())
+            return self._resumed(trial_id, self._unfinished.popleft())
         if self._asked >= self._trials:
             return Searcher.FINISHED
         self._asked += 1
@@ -115,8 +116,7 @@ class TrialSearcher(Searcher):
         trial = self._ask()
         name, origin = f"t{self._asked:04d}", trial.user_attrs.get(ORIGIN, "sampler")
         self._running[trial_id] = trial
-        config = self._make_config(trial.params)
-        return {"trial": name, "params": trial.params, "config": config, "start": None, ORIGIN: origin}
+        return TrialRequest(name, trial.params, self._make_config(trial.params), origin).tune_config()
 
     def _waiting(self) -> bool:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
@@ -133,17 +133,12 @@ class TrialSearcher(Searcher):
                 _suggest(trial, key, self._distributions[key])
         return trial
 
-    def _go_on(self, trial_id: str, record: TrialRecord) -> dict[str, Any]:
+    def _resumed(self, trial_id: str, record: TrialRecord) -> dict[str, TrialRequest]:
         self._study.enqueue_trial(dict(record.params))
         trial = self._ask()
         self._running[trial_id] = trial
-        start = None
-        if record.epochs and record.epochs[-1].checkpoint:
-            best = max(record.epochs, key=lambda row: row.score)
-            start = {"epoch": record.epochs[-1].epoch, "checkpoint": record.epochs[-1].checkpoint}
-            start |= {"best_score": best.score, "best_epoch": best.epoch}
-        config = self._make_config(record.params)
-        return {"trial": record.trial, "params": dict(record.params), "config": config, "start": start}
+        config, resume = self._make_config(record.params), _resume_point(record)
+        return TrialRequest(record.trial, dict(record.params), config, record.origin, resume).tune_config()
 
     @interrupts_deferred()
     def finish(self, trial_id: str, record: TrialRecord) -> None:
@@ -215,6 +210,14 @@ class TrialSearcher(Searcher):
         """Each criterion's shortfall in margins of chance (`analysis.uncertainty.margins`), which Optuna wants ≤ 0."""
         criteria = self._goal.criteria
         return list(zip((criterion.text for criterion in criteria), constraints(criteria, row), strict=True))
+
+
+def _resume_point(record: TrialRecord) -> ResumePoint | None:
+    """After the last epoch of an unfinished trial; None where it left no checkpoint."""
+    if not record.epochs or not record.epochs[-1].checkpoint:
+        return None
+    last, best = record.epochs[-1], max(record.epochs, key=lambda row: row.score)
+    return ResumePoint(last.epoch, str(last.checkpoint), best.score, best.epoch)
 
 
 def _sampler(seed: int, conditional: bool) -> optuna.samplers.TPESampler:

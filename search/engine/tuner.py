@@ -2,7 +2,6 @@
 
 import errno
 import time
-from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -12,15 +11,14 @@ from ray.tune.search import Searcher
 from rarecall.analysis.errors import RunError
 from rarecall.search.cluster.session import SlotLayout
 from rarecall.search.display.live import SearchView
-from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.recorder import Amounts, Recorder
 from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.slot import Slot, SlotPlan, reservations_returned
 from rarecall.trainables.training.mitigation import mitigation
+from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession, trial_and_data
-
-Amounts = Callable[[str, dict[str, Any]], dict[str, dict[str, float]]]
 
 # A trial whose worker group dies is tried again from its last epoch this often.
 TRIAL_RETRIES = 2
@@ -102,11 +100,11 @@ def amounts_told(view: SearchView, data: PreparedData) -> Amounts:
     """What the recorder asks of each trial: its counts and weights per class, which the view shows as well."""
     labels = data.task.label_space
 
-    def amounts(name: str, config: dict[str, Any]) -> dict[str, dict[str, float]]:
-        trial, chosen = trial_and_data(config, data)
+    def amounts(request: TrialRequest) -> dict[str, dict[str, float]]:
+        trial, chosen = trial_and_data(request, data)
         train = chosen.train
         found = mitigation(train.classes, labels, trial.training, train.scores, train.labels)
-        view.amounts[name] = found.table(labels.classes)
+        view.amounts[request.trial] = found.table(labels.classes)
         return found.table(labels.classes)
 
     return amounts

@@ -11,7 +11,7 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.search.engine.run_folder import EXPERIMENT_FILE, find_run
+from rarecall.search.engine.run_folder import find_run
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.search.export.check import check_and_measure
 from rarecall.search.export.exported_model import Exported
@@ -21,6 +21,7 @@ from rarecall.search.export.hub import check_hub, push
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import load_splits
 from rarecall.trainables.data.prepared import LabelledSplits
+from rarecall.trainables.exported.names import EXPERIMENT_FILE
 from rarecall.trainables.exported.writing import discard, write_model
 from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.tasks import switched

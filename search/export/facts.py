@@ -2,24 +2,22 @@
 
 import shutil
 
+from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.strict_json import dumps
-from rarecall.search.engine.run_folder import EXPERIMENT_FILE
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.search.export.card.page import model_card
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import with_status
-
-METRICS_FILE = "metrics.json"
-PREDICTIONS_FILE = "predictions.parquet"
+from rarecall.trainables.exported.names import CARD_FILE, EXPERIMENT_FILE, METRICS_FILE
 
 
 def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     """Write all files of an export but those of the model."""
     folder, record = exported.folder, exported.trial
-    shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_FILE)
+    shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_NAME)
     write_yaml(folder / EXPERIMENT_FILE, with_values(loaded.tree, record.params))
     facts = {
         "trial": record.trial,
@@ -36,4 +34,4 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "versions": run.header["versions"],
     }
     (folder / METRICS_FILE).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(model_card(exported, run, loaded), encoding="utf-8")
+    (folder / CARD_FILE).write_text(model_card(exported, run, loaded), encoding="utf-8")

@@ -12,14 +12,13 @@ from rich.console import Console
 
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.search.display.progress import ProgressLine
-from rarecall.search.engine.run_folder import EXPERIMENT_FILE
 from rarecall.search.experiment.schema import Experiment, load_experiment
 from rarecall.search.predict.engine import Engine, LocalEngine
 from rarecall.search.predict.output_file import PredictionOutput
 from rarecall.search.predict.table import table_columns, table_schema
 from rarecall.trainables.data.unlabelled import Source, Survey, chunks, survey, unlabelled
-from rarecall.trainables.exported.predictor import WEIGHT_FILES, load_task, open_predictor
-from rarecall.trainables.exported.writing import DECISION_RULE_FILE
+from rarecall.trainables.exported.names import DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
+from rarecall.trainables.exported.predictor import load_task, open_predictor
 from rarecall.trainables.tasks import Task
 
 # Enough for batches of like length; on a slow machine still only seconds.

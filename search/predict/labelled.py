@@ -13,11 +13,10 @@ from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.predict.command import BATCH_ROWS, read_experiment
 from rarecall.trainables.config import DataConfig, SplitConfig
 from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.exported.names import METRICS_FILE
 from rarecall.trainables.exported.predictor import open_predictor
 from rarecall.trainables.tasks import Task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
-
-METRICS_FILE = "metrics.json"
 
 
 def model_target(folder: Path, path: Path) -> Target:

@@ -25,7 +25,8 @@ from rarecall.search.predict.engine import Rows, Tell, usable_rows
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.unlabelled import as_examples
-from rarecall.trainables.exported.predictor import WEIGHT_FILES, open_predictor
+from rarecall.trainables.exported.names import WEIGHT_FILES
+from rarecall.trainables.exported.predictor import open_predictor
 
 # Chunks that wait at each worker, so that none waits for the driver.
 WAITING = 2

@@ -10,8 +10,8 @@ from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.report import Report, of_predictions, of_run
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run
-from rarecall.search.engine.run_folder import EXPERIMENT_FILE
 from rarecall.search.review.evaluate import read_criteria
+from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
 
 def gathered(target: str, given: Sequence[str], meaning: Meaning, level: float, *, texts: bool) -> Report:

@@ -24,8 +24,8 @@ from rarecall.trainables.config import ModelConfig, TrialConfig
 from rarecall.trainables.data.encoding import EncodedSplit
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.prompts import encode_for
+from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER, DECISION_RULE_FILE
 from rarecall.trainables.exported.reload import load_processor, takes_images
-from rarecall.trainables.exported.writing import BASE_FOLDER, DECISION_RULE_FILE
 from rarecall.trainables.models.first_token import compute_first_token_only
 from rarecall.trainables.models.generator import Writer
 from rarecall.trainables.models.quiet import quiet_transformers
@@ -37,8 +37,6 @@ from rarecall.trainables.training.forward import Forward, Predicts, in_order
 from rarecall.trainables.training.optimisation import resolve_precision
 from rarecall.trainables.training.worker import Worker
 
-ADAPTER_FILE = "adapter_config.json"
-WEIGHT_FILES = ("adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json")
 # Beyond it, they would wait for the interpreter.
 MOST_STREAMS = 4
 

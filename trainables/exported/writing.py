@@ -18,6 +18,7 @@ from rarecall.analysis.errors import RunError
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.prompts import fitted
+from rarecall.trainables.exported.names import BASE_FOLDER, DECISION_RULE_FILE
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import (
@@ -35,9 +36,6 @@ from rarecall.trainables.models.quiet import quiet_transformers
 from rarecall.trainables.tasks import InstructedScores, Task, writes_answers
 from rarecall.trainables.tasks.protocol import Outputs
 from rarecall.trainables.training.loop import build_model
-
-BASE_FOLDER = "base"
-DECISION_RULE_FILE = "decision_rule.json"
 
 
 def write_model(

@@ -5,12 +5,15 @@ towards its workers it is a mailbox of numbered commands (`group`), which they r
 worker group costs seconds, taking the next trial nothing.
 """
 
+from rarecall.trainables.slot.messages import EpochReport
 from rarecall.trainables.slot.plan import CheckpointUnwrittenError, SlotDiedError, SlotPlan, SlotStartError
 from rarecall.trainables.slot.reservations import reservations_returned
-from rarecall.trainables.slot.trainable import Slot, epoch_limit
+from rarecall.trainables.slot.trainable import REPORT, Slot, epoch_limit
 
 __all__ = [
+    "REPORT",
     "CheckpointUnwrittenError",
+    "EpochReport",
     "Slot",
     "SlotDiedError",
     "SlotPlan",

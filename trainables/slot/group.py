@@ -13,6 +13,7 @@ import ray
 import ray.train
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from rarecall.trainables.slot.messages import EpochReport, WorkerUp
 from rarecall.trainables.slot.plan import CHECKPOINTS_FOLDER, SlotDiedError, SlotPlan, SlotStartError
 from rarecall.trainables.slot.serving import serve_trials
 
@@ -49,7 +50,7 @@ class Mailbox:
         self._commands: dict[int, tuple[str, Any]] = {}
         self._sent = 0
         self._arrived = asyncio.Condition()
-        self._replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._replies: asyncio.Queue[WorkerUp | EpochReport] = asyncio.Queue()
 
     async def send(self, kind: str, payload: Any = None) -> None:
         async with self._arrived:
@@ -64,10 +65,10 @@ class Mailbox:
             await self._arrived.wait_for(lambda: number in self._commands)
             return self._commands[number]
 
-    async def reply(self, result: dict[str, Any]) -> None:
-        await self._replies.put(result)
+    async def reply(self, message: "WorkerUp | EpochReport") -> None:
+        await self._replies.put(message)
 
-    async def take(self) -> dict[str, Any]:
+    async def take(self) -> "WorkerUp | EpochReport":
         return await self._replies.get()
 
 
@@ -96,7 +97,7 @@ class WorkerGroup:
                 ),
             ),
         )
-        self._size, self._processes = plan.workers, list[tuple[str, int]]()
+        self._size, self._up = plan.workers, list[WorkerUp]()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._fit, args=(trainer,), daemon=True, name=name)
         self._thread.start()
@@ -117,13 +118,12 @@ class WorkerGroup:
             SlotStartError: the group ended before, or took too long.
         """
         try:
-            while len(self._processes) < self._size:
-                up = self.take(START_SECONDS)
-                self._processes.append((up["node"], up["pid"]))
+            while len(self._up) < self._size:
+                self._up.append(self.take(START_SECONDS))
         except SlotDiedError as failure:
             raise SlotStartError(f"a slot did not start: {failure}") from None
 
-    def take(self, limit: float | None = None, key: str = "") -> dict[str, Any]:
+    def take(self, limit: float | None = None, key: str = "") -> Any:
         """The next reply; waits as long as the group lives, and for `limit` seconds at most, which `key` sets.
 
         Raises:
@@ -133,8 +133,7 @@ class WorkerGroup:
         while True:
             ready, _ = ray.wait([reply], timeout=HEARTBEAT_SECONDS)
             if ready:
-                result: dict[str, Any] = ray.get(reply)
-                return result
+                return ray.get(reply)
             if not self._thread.is_alive():
                 raise SlotDiedError(f"the worker group ended: {_reason(self._failure)}")
             if limit is not None and time.monotonic() - started > limit:
@@ -145,13 +144,13 @@ class WorkerGroup:
         with contextlib.suppress(ray.exceptions.RayActorError):  # without their mailbox they end by themselves
             self.send("stop")
         self._thread.join(STOP_SECONDS)
-        if self._thread.is_alive() and self._processes:
+        if self._thread.is_alive() and self._up:
             self._kill_workers()
 
     def _kill_workers(self) -> None:
         ended = [
-            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
-            for node, pid in self._processes
+            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(up.node, soft=False)).remote(up.pid)
+            for up in self._up
         ]
         ray.wait(ended, num_returns=len(ended), timeout=STOP_SECONDS)
         self._thread.join(STOP_SECONDS)

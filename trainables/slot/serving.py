@@ -1,5 +1,6 @@
 """A worker's side of a slot: read a command, obey, reply."""
 
+import math
 import os
 import tempfile
 import traceback
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.train
 
-from rarecall.analysis.predictions.parquet_file import write_predictions
+from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, write_predictions
+from rarecall.analysis.runs.run import EpochRow
 from rarecall.trainables.models.manifest import write_manifest
+from rarecall.trainables.slot.messages import EpochReport, WorkerUp
 from rarecall.trainables.slot.plan import CHECKPOINTS_FOLDER, CheckpointUnwrittenError, SlotPlan
+from rarecall.trainables.training.request import TrialRequest
 
 # This module is imported where groups are started too, and only workers train: torch, transformers and all that needs
 # them are imported where they are used.
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from rarecall.trainables.training.session import RunTrial
     from rarecall.trainables.training.worker import Worker
 
-PREDICTIONS_FILE = "predictions.parquet"
 # What libraries say, in exceptions of their own, of a file that could not be written.
 _NOT_WRITTEN = ("No space left on device", "Disk quota exceeded", "File too large", "PytorchStreamWriter")
 
@@ -38,7 +41,7 @@ def serve_trials(config: dict[str, Any]) -> None:
     worker.use_cpus(plan.cpus)
     open_session, data = ray.get(plan.work)
     desk = _Desk(plan, config["slot"], config["mailbox"], worker, open_session(data, worker))
-    here = {"node": ray.get_runtime_context().get_node_id(), "pid": os.getpid()}
+    here = WorkerUp(ray.get_runtime_context().get_node_id(), os.getpid())
     ray.get(config["mailbox"].reply.remote(here))
     number = 0
     while True:
@@ -61,58 +64,65 @@ class _Desk:
         self._trial = ""
         self._epochs: Iterator[EpochResult] = iter(())
         self._last_epoch = 0
+        self._node = _place(worker)
 
-    def begin(self, trial: dict[str, Any]) -> None:
-        self._trial, self._last_epoch = trial["trial"], trial["config"]["training"]["epochs"]
-        self._epochs = self._open(trial)
+    def begin(self, request: TrialRequest) -> None:
+        self._trial, self._last_epoch = request.trial, request.epochs
+        self._epochs = self._open(request)
 
-    def _open(self, trial: dict[str, Any]) -> "Iterator[EpochResult]":
-        """The generator; the checkpoint to go on from is fetched with the first epoch and needed no longer then."""
-        if trial["start"] is None:
-            yield from self._run_trial(trial["config"], None)
+    def _open(self, request: TrialRequest) -> "Iterator[EpochResult]":
+        """The generator; the checkpoint to resume from is fetched with the first epoch and needed no longer then."""
+        if request.resume is None:
+            yield from self._run_trial(request, None)
             return
         from rarecall.trainables.training.loop import Start
 
-        path = f"{self._plan.run_folder}/{trial['start']['checkpoint']}"
+        path = f"{self._plan.run_folder}/{request.resume.checkpoint}"
         with ray.train.Checkpoint(path).as_directory() as folder:
-            yield from self._run_trial(trial["config"], Start(trial["start"]["epoch"], Path(folder)))
+            yield from self._run_trial(request, Start(request.resume.epoch, Path(folder)))
 
     def run_epoch(self) -> None:
         try:
             result = next(self._epochs)
-            row = self._row(result)
+            report = self._report_of(result)
         except Exception as failure:
-            row = _failed_row(self._trial, failure)
+            report = self._failed(failure)
             if self._worker.size > 1:
-                if row["unwritten"]:
-                    ray.get(self._mailbox.reply.remote(row))
+                if report.unwritten:
+                    ray.get(self._mailbox.reply.remote(report))
                 raise  # the other workers wait in a sum; only ending the group sets them free
         if self._worker.rank == 0:
-            ray.get(self._mailbox.reply.remote(row))
+            ray.get(self._mailbox.reply.remote(report))
 
-    def _row(self, result: "EpochResult") -> dict[str, Any]:
-        row = {
-            "trial": self._trial,
-            "epoch": result.epoch,
-            "metrics": result.metrics,
-            "confusion": result.confusion,
-            "train_loss": result.train_loss,
-            "validation_loss": result.validation_loss,
-            "train_metrics": result.train_metrics,
-            "rule": list(result.rule),
-            "seconds": round(result.seconds, 3),
-            "gpus": self._plan.workers * self._plan.gpus,
-            "peak_memory_mb": round(result.peak_memory_mb, 1),
-            "failure": "the loss is no longer finite" if result.diverged else None,
-            "unwritten": False,
-            "last": result.epoch >= self._last_epoch,
-            "checkpoint": None,
-            "predictions": None,
-        }
-        if not result.diverged:
-            row["checkpoint"] = self._save(result)
-            row["predictions"] = f"{row['checkpoint']}/{PREDICTIONS_FILE}" if result.predictions else None
-        return row
+    def _report_of(self, result: "EpochResult") -> EpochReport:
+        checkpoint = None if result.diverged else self._save(result)
+        predictions = f"{checkpoint}/{PREDICTIONS_NAME}" if checkpoint and result.predictions else None
+        row = EpochRow(
+            trial=self._trial,
+            epoch=result.epoch,
+            metrics=result.metrics,
+            confusion=result.confusion,
+            train_loss=result.train_loss,
+            seconds=round(result.seconds, 3),
+            peak_memory_mb=round(result.peak_memory_mb, 1),
+            checkpoint=checkpoint,
+            predictions=predictions,
+            score=math.nan,
+            time=math.nan,
+            rule=tuple(result.rule),
+            validation_loss=result.validation_loss,
+            train_metrics=result.train_metrics,
+            gpus=self._plan.workers * self._plan.gpus,
+            node=self._node,
+        )
+        failure = "the loss is no longer finite" if result.diverged else None
+        return EpochReport(row, failure, last=result.epoch >= self._last_epoch)
+
+    def _failed(self, failure: Exception) -> EpochReport:
+        unwritten = isinstance(failure, CheckpointUnwrittenError)
+        reason = str(failure) if unwritten else _last_line_of(failure)
+        nothing = EpochRow(self._trial, 0, {}, [], math.nan, 0.0, 0.0, None, None, math.nan, math.nan)
+        return EpochReport(nothing, reason, unwritten, last=True)
 
     def _save(self, result: "EpochResult") -> str:
         """Checkpoint and predictions, through Ray Train to the run's storage; the path relative to the run folder.
@@ -135,7 +145,7 @@ class _Desk:
             if self._worker.rank == 0:
                 result.save(Path(folder))
                 if result.predictions is not None:
-                    write_predictions(Path(folder) / PREDICTIONS_FILE, result.predictions, self._plan.labels)
+                    write_predictions(Path(folder) / PREDICTIONS_NAME, result.predictions, self._plan.labels)
                 write_manifest(Path(folder))
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({}, checkpoint=checkpoint, checkpoint_dir_name=name)
@@ -154,23 +164,7 @@ def _last_line_of(failure: BaseException) -> str:
     return "".join(traceback.format_exception_only(failure)).strip().splitlines()[-1]
 
 
-def _failed_row(trial: str, failure: Exception) -> dict[str, Any]:
-    unwritten = isinstance(failure, CheckpointUnwrittenError)
-    reason = str(failure) if unwritten else "".join(traceback.format_exception_only(failure)).strip()
-    return {
-        "trial": trial,
-        "epoch": 0,
-        "metrics": {},
-        "confusion": [],
-        "train_loss": None,
-        "validation_loss": None,
-        "train_metrics": {},
-        "rule": [],
-        "seconds": 0.0,
-        "peak_memory_mb": 0.0,
-        "failure": reason,
-        "unwritten": unwritten,
-        "last": True,
-        "checkpoint": None,
-        "predictions": None,
-    }
+def _place(worker: "Worker") -> str:
+    """Address of this machine, and the GPU that the worker has there."""
+    address = str(ray.util.get_node_ip_address())
+    return f"{address} {worker.device_name}".strip()

@@ -1,7 +1,9 @@
 """Ray Tune's side of a slot: a class trainable that takes one trial after another."""
 
 import json
+import math
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,11 +11,19 @@ from ray import tune
 
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.ranking import score
+from rarecall.analysis.runs.run import EpochRow
 from rarecall.trainables.slot.group import WorkerGroup
+from rarecall.trainables.slot.messages import EpochReport
 from rarecall.trainables.slot.plan import SlotPlan
+from rarecall.trainables.training.request import ResumePoint, request_of
 
 # An epoch that takes this many times the slot's longest so far, and at least so long, is not expected to end.
 LIMIT_FACTOR, LEAST_LIMIT_SECONDS = 20, 600.0
+# What Ray Tune compares, of a trial that failed.
+WORST_SCORE = -1e6
+# Under which Ray Tune hands the report of an epoch on.
+REPORT = "report"
+POINTER_FILE = "pointer.json"
 
 
 class Slot(tune.Trainable):
@@ -33,56 +43,61 @@ class Slot(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         # Sent to the workers with the first step, since Tune may still restore a checkpoint in between.
-        self._trial, self._start, self._begun = new_config, new_config.get("start"), False
-        earlier = self._start or {}
-        self._best_score, self._best_epoch = earlier.get("best_score", float("-inf")), earlier.get("best_epoch", 0)
+        self._request, self._begun = request_of(new_config), False
+        self._resume = self._request.resume
+        before = self._resume or ResumePoint(0, "")
+        self._best_score, self._best_epoch = before.best_score, before.best_epoch
         return True
 
     def step(self) -> dict[str, Any]:
         self._group.wait_until_up()
         if not self._begun:
-            self._group.send("trial", {**self._trial, "start": self._start})
+            self._group.send("trial", self._request.resumed(self._resume))
             self._begun = True
-        row = self._next_row()
-        self._start = {"epoch": row["epoch"], "checkpoint": row["checkpoint"]}
-        failed = row["failure"] is not None
-        row["score"] = None if failed else score(row["metrics"], self._criteria, self._plan.objective)
+        report = self._next_report()
+        failed = report.failure is not None
         # A failed trial must not leave its rivals without a number to compare with.
-        value = -1e6 if failed else row["score"]
-        done = failed or row["last"] or self._at_its_end(row["epoch"]) or self._out_of_patience(row["epoch"], value)
-        # The row as text, so that Tune neither flattens nor averages what only the ledger needs. An epoch that failed
-        # was not reached, and must not lower the scores that rivals are held against.
-        return {"epoch": 0 if failed else row["epoch"], "score": value, "row": json.dumps(row), "done": done}
+        value = WORST_SCORE if failed else self._score(report)
+        report = replace(report, epoch=replace(report.epoch, score=math.nan if failed else value))
+        done = failed or report.last or self._at_its_end(report.epoch.epoch) or self._out_of_patience(report.epoch)
+        if not failed:
+            self._remember(report.epoch)
+        # An epoch that failed was not reached, and must not lower the scores that rivals are compared with.
+        return {"epoch": 0 if failed else report.epoch.epoch, "score": value, REPORT: report, "done": done}
 
-    def _next_row(self) -> dict[str, Any]:
+    def _score(self, report: EpochReport) -> float:
+        return score(report.epoch.metrics, self._criteria, self._plan.objective)
+
+    def _next_report(self) -> EpochReport:
         started = time.monotonic()
         self._group.send("epoch")
-        row = self._group.take(epoch_limit(self._plan.epoch_timeout, self._longest), "resources.epoch_timeout")
+        limit = epoch_limit(self._plan.epoch_timeout, self._longest)
+        report: EpochReport = self._group.take(limit, "resources.epoch_timeout")
         self._longest = max(self._longest or 0.0, time.monotonic() - started)
-        return row
+        return report
 
     def _at_its_end(self, epoch: int) -> bool:
         """A trial may be asked to go no further than one epoch of its schedule."""
-        until = self._trial.get("until")
-        return until is not None and epoch >= int(until)
+        return self._request.until is not None and epoch >= self._request.until
 
-    def _out_of_patience(self, epoch: int, value: float) -> bool:
-        if value > self._best_score:
-            self._best_score, self._best_epoch = value, epoch
-        patience = self._trial["config"]["training"]["early_stopping"]
-        return patience is not None and epoch - self._best_epoch >= patience
+    def _out_of_patience(self, row: EpochRow) -> bool:
+        if row.score > self._best_score:
+            self._best_score, self._best_epoch = row.score, row.epoch
+        patience = self._request.patience
+        return patience is not None and row.epoch - self._best_epoch >= patience
+
+    def _remember(self, row: EpochRow) -> None:
+        self._resume = ResumePoint(row.epoch, row.checkpoint or "", self._best_score, self._best_epoch)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        pointer = {"start": self._start, "best_score": self._best_score, "best_epoch": self._best_epoch}
-        (Path(checkpoint_dir) / "pointer.json").write_text(json.dumps(pointer))
+        point = None if self._resume is None else asdict(self._resume)
+        (Path(checkpoint_dir) / POINTER_FILE).write_text(json.dumps(point))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        pointer = json.loads((Path(checkpoint) / "pointer.json").read_text())
-        self._start, self._best_score, self._best_epoch = (
-            pointer["start"],
-            pointer["best_score"],
-            pointer["best_epoch"],
-        )
+        point = json.loads((Path(checkpoint) / POINTER_FILE).read_text())
+        self._resume = None if point is None else ResumePoint(**point)
+        before = self._resume or ResumePoint(0, "")
+        self._best_score, self._best_epoch = before.best_score, before.best_epoch
 
     def cleanup(self) -> None:
         self._group.stop()

@@ -1,6 +1,6 @@
 """What one process of a slot keeps between trials: the base model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rarecall.trainables.config import TrialConfig
@@ -12,12 +12,10 @@ from rarecall.trainables.training.cross_validation import train_folds
 from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import Start, train
+from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.worker import Worker
 
-# Beside the sections of a trial's configuration: which fold it is trained on, where there are folds.
-FOLD = "fold"
-
-RunTrial = Callable[[dict[str, Any], Start | None], Iterator[EpochResult]]
+RunTrial = Callable[[TrialRequest, Start | None], Iterator[EpochResult]]
 OpenSession = Callable[[Any, Worker], RunTrial]
 
 
@@ -30,15 +28,15 @@ class TrainingSession:
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
         pool = open_pool(self.base, data.task, data.pad_id)
 
-        def run_trial(config: dict[str, Any], start: Start | None) -> Iterator[EpochResult]:
-            trial, chosen = trial_and_data(config, data)
+        def run_trial(request: TrialRequest, start: Start | None) -> Iterator[EpochResult]:
+            trial, chosen = trial_and_data(request, data)
             run = train_folds if chosen.folds else train
             return run(trial, chosen, pool, worker, start, self.goal)
 
         return run_trial
 
 
-def trial_and_data(config: Mapping[str, Any], data: PreparedData) -> tuple[TrialConfig, PreparedData]:
-    """The sections of what a slot is given, and the rows that they are for: all of them, or one fold of finalists."""
-    sections = {key: value for key, value in config.items() if key != FOLD}
-    return TrialConfig.model_validate(sections), one_fold(data, config[FOLD]) if FOLD in config else data
+def trial_and_data(request: TrialRequest, data: PreparedData) -> tuple[TrialConfig, PreparedData]:
+    """The sections of a request, and the rows that they are for: all of them, or one fold of finalists."""
+    rows = data if request.fold is None else one_fold(data, request.fold)
+    return TrialConfig.model_validate(dict(request.config)), rows

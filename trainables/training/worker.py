@@ -17,6 +17,11 @@ class Worker:
     size: int = 1
     device: torch.device = torch.device("cpu")
 
+    @property
+    def device_name(self) -> str:
+        """Name of the GPU, "" for a CPU."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+
     def use_cpus(self, cpus: float) -> None:
         """Compute with as many threads as it was given CPUs, on a CPU; never with more than this machine has cores."""
         if self.device.type == "cpu":

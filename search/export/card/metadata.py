@@ -8,7 +8,7 @@ import yaml
 from rarecall.analysis.errors import InputError
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.search.export.exported_model import Exported
-from rarecall.trainables.exported.predictor import ADAPTER_FILE
+from rarecall.trainables.exported.names import ADAPTER_FILE
 from rarecall.trainables.models.bases import resolve_base
 
 # The hub's name of the base model that comes with rarecall.

@@ -17,8 +17,8 @@ from rarecall.search.export.card.sections import (
 )
 from rarecall.search.export.exported_model import Exported
 from rarecall.trainables.data.prompts import text_tokens
-from rarecall.trainables.exported.predictor import ADAPTER_FILE, load_task
-from rarecall.trainables.exported.writing import BASE_FOLDER, DECISION_RULE_FILE
+from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER, DECISION_RULE_FILE
+from rarecall.trainables.exported.predictor import load_task
 from rarecall.trainables.tasks import Task, writes_answers
 
 CARD = """\

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rarecall.trainables.config import TrialConfig
-from rarecall.trainables.exported.predictor import ADAPTER_FILE
-from rarecall.trainables.exported.writing import BASE_FOLDER
+from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER
 from rarecall.trainables.tasks import (
     InstructedScores,
     Multiclass,

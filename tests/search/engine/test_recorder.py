@@ -8,11 +8,13 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.analysis.runs.run import EpochRow
 from rarecall.search.engine.recorder import Recorder
 from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import Goal, TrialSearcher
-from rarecall.trainables.slot import Slot, SlotPlan
+from rarecall.trainables.slot import REPORT, EpochReport, Slot, SlotPlan
+from rarecall.trainables.training.request import TrialRequest, request_of
 from tests.idle_session import EPOCHS, HEADER, LABELS, IdleSession, idle_config
 
 GOAL = Goal((), "minority_recall")
@@ -109,21 +111,9 @@ def started(recorder, searcher, name="one"):
 
 
 def report(recorder, trial, epoch, done=False):
-    row = {
-        "trial": trial.config["trial"],
-        "epoch": epoch,
-        "metrics": {"minority_recall": 0.5},
-        "confusion": [],
-        "train_loss": 0.1,
-        "seconds": 1.0,
-        "peak_memory_mb": 0.0,
-        "failure": None,
-        "last": done,
-        "checkpoint": None,
-        "predictions": None,
-        "score": 0.5,
-    }
-    recorder.on_trial_result(0, [trial], trial, {"row": json.dumps(row), "done": done})
+    name = request_of(trial.config).trial
+    row = EpochRow(name, epoch, {"minority_recall": 0.5}, [], 0.1, 1.0, 0.0, None, None, 0.5, 0.0)
+    recorder.on_trial_result(0, [trial], trial, {REPORT: EpochReport(row, last=done), "done": done})
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(-1, "stopped"), (60, "running"), (None, "running")])
@@ -135,7 +125,7 @@ def test_trials_that_the_time_budget_ends_are_stopped(ledger, tmp_path, seconds,
     halfway, begun, done = (started(recorder, searcher, name) for name in ("a", "b", "c"))
     report(recorder, halfway, 1)
     report(recorder, done, 3, done=True)
-    waiting = Trial("Slot", config={"trial": "t0004"}, stub=True)
+    waiting = Trial("Slot", config=TrialRequest("t0004", {}, {}).tune_config(), stub=True)
     recorder.on_experiment_end([halfway, begun, done, waiting])
     trials = read_ledger(tmp_path).trials
     # A trial without an epoch has nothing to show, and begins again when the search goes on.

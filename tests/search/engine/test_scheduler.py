@@ -1,5 +1,3 @@
-import json
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.tune.experiment import Trial
@@ -8,6 +6,8 @@ from ray.tune.schedulers import TrialScheduler
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.search.engine.scheduler import EpochHalving
+from rarecall.trainables.slot import REPORT, EpochReport
+from rarecall.trainables.training.request import TrialRequest, request_of
 
 STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
 CONTROLLER = None  # which the scheduler does not ask
@@ -15,7 +15,7 @@ CONTROLLER = None  # which the scheduler does not ask
 
 def begin(scheduler, name):
     """A trial as Ray Tune holds it; every session gives it a new id."""
-    trial = Trial("Slot", config={"trial": name}, stub=True)
+    trial = Trial("Slot", config=TrialRequest(name, {}, {}).tune_config(), stub=True)
     scheduler.on_trial_add(CONTROLLER, trial)
     return trial
 
@@ -159,9 +159,14 @@ def test_an_end_that_ray_tells_once_more_changes_nothing():
 
 
 def named(scheduler, trial, epoch, confusion):
-    return scheduler.on_trial_result(
-        CONTROLLER, trial, {"epoch": epoch, "score": 0.5, "row": json.dumps({"confusion": confusion})}
-    )
+    return seen(scheduler, trial, epoch, {}, confusion, 0.5)
+
+
+def seen(scheduler, trial, epoch, metrics, confusion, score):
+    name = request_of(trial.config).trial
+    row = EpochRow(name, epoch, metrics, confusion, 0.0, 0.0, 0.0, None, None, score, 0.0)
+    result = {"epoch": epoch, "score": score, REPORT: EpochReport(row)}
+    return scheduler.on_trial_result(CONTROLLER, trial, result)
 
 
 def test_a_trial_that_names_one_class_only_is_given_up():
@@ -187,8 +192,7 @@ OUT_OF_REACH = "recall[rare] >= 0.5 is out of reach: 0.2 in epoch 4, 3.5 margins
 
 
 def measured(scheduler, trial, epoch, metrics, score):
-    told = {"confusion": [[8, 1], [1, 0]], "metrics": metrics}
-    return scheduler.on_trial_result(CONTROLLER, trial, {"epoch": epoch, "score": score, "row": json.dumps(told)})
+    return seen(scheduler, trial, epoch, metrics, [[8, 1], [1, 0]], score)
 
 
 def test_a_trial_that_cannot_meet_a_criterion_is_given_up_unless_it_is_the_best():

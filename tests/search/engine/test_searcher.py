@@ -12,6 +12,7 @@ from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.search.engine.known_points import KnownPoint
 from rarecall.search.engine.searcher import Goal, TrialSearcher
 from rarecall.search.experiment.overrides import with_values
+from rarecall.trainables.training.request import request_of
 
 DISTRIBUTIONS = {
     "training.learning_rate": FloatDistribution(1e-5, 1e-1, log=True),
@@ -51,27 +52,31 @@ def searcher(
 
 def run(subject, ids, endings):
     """Suggest a trial per id, then end each as the records of its ending say."""
-    suggestions = {trial_id: subject.suggest(trial_id) for trial_id in ids}
+    suggestions = {trial_id: asked_of(subject, trial_id) for trial_id in ids}
     ended = []
     for trial_id, (epochs, status) in zip(ids, endings, strict=True):
-        name = suggestions[trial_id]["trial"]
+        name = suggestions[trial_id].trial
         rows = [epoch_row(name, number, **row) for number, row in enumerate(epochs, start=1)]
-        ended.append(record(name, rows, status, suggestions[trial_id]["params"]))
+        ended.append(record(name, rows, status, suggestions[trial_id].params))
         subject.finish(trial_id, ended[-1])
     return ended
 
 
+def asked_of(subject, trial_id):
+    return request_of(subject.suggest(trial_id))
+
+
 def test_the_first_trial_has_the_settings_of_the_experiment_itself():
     subject = searcher()
-    first, second = subject.suggest("a"), subject.suggest("b")
-    assert first["params"] == OWN_SETTINGS
-    assert first["config"] == {
+    first, second = asked_of(subject, "a"), asked_of(subject, "b")
+    assert first.params == OWN_SETTINGS
+    assert first.config == {
         "training": {"epochs": 3, "learning_rate": 2e-4},
         "model": {"lora": {"rank": 8}},
     }
-    assert (first["trial"], second["trial"]) == ("t0001", "t0002")
-    assert first["start"] is second["start"] is None
-    assert second["params"] != OWN_SETTINGS
+    assert (first.trial, second.trial) == ("t0001", "t0002")
+    assert first.resume is second.resume is None
+    assert second.params != OWN_SETTINGS
 
 
 KNOWN = (
@@ -82,20 +87,20 @@ KNOWN = (
 
 def test_known_points_come_after_the_experiments_own_settings_and_each_trial_says_where_it_comes_from():
     subject = searcher(trials=4, known=KNOWN)
-    asked = [subject.suggest(trial_id) for trial_id in "abcd"]
-    assert [one["origin"] for one in asked] == ["own", "known: small steps", "known: large steps", "sampler"]
-    assert [one["params"] for one in asked[1:3]] == [dict(one.params) for one in KNOWN]
+    asked = [asked_of(subject, trial_id) for trial_id in "abcd"]
+    assert [one.origin for one in asked] == ["own", "known: small steps", "known: large steps", "sampler"]
+    assert [one.params for one in asked[1:3]] == [dict(one.params) for one in KNOWN]
 
 
 def test_a_resumed_search_tries_the_known_points_that_are_left():
     earlier = [record("t0001", [epoch_row("t0001", 1)], "completed"), record("t0002", [], None, KNOWN[0].params)]
     subject = searcher(trials=4, known=KNOWN, earlier=earlier)
-    asked = [subject.suggest(trial_id) for trial_id in "abc"]
-    assert [(one["trial"], one["params"]) for one in asked[:2]] == [
+    asked = [asked_of(subject, trial_id) for trial_id in "abc"]
+    assert [(one.trial, one.params) for one in asked[:2]] == [
         ("t0002", dict(KNOWN[0].params)),
         ("t0003", dict(KNOWN[1].params)),
     ]
-    assert (asked[1]["origin"], asked[2]["origin"]) == ("known: large steps", "sampler")
+    assert (asked[1].origin, asked[2].origin) == ("known: large steps", "sampler")
 
 
 LOSSES = {
@@ -112,35 +117,35 @@ def test_a_parameter_exists_only_where_its_condition_holds():
         first={"training.loss.name": "ldam", "training.loss.gamma": 2.0},
         conditions=ONLY_FOCAL,
     )
-    asked = [subject.suggest(str(number)) for number in range(30)]
-    assert asked[0]["params"] == {"training.loss.name": "ldam"}
-    kinds = {one["params"]["training.loss.name"]: "training.loss.gamma" in one["params"] for one in asked}
+    asked = [asked_of(subject, str(number)) for number in range(30)]
+    assert asked[0].params == {"training.loss.name": "ldam"}
+    kinds = {one.params["training.loss.name"]: "training.loss.gamma" in one.params for one in asked}
     assert kinds == {"focal": True, "ldam": False}
-    ended = [record(one["trial"], [epoch_row(one["trial"], 1)], "completed", one["params"]) for one in asked[:20]]
+    ended = [record(one.trial, [epoch_row(one.trial, 1)], "completed", one.params) for one in asked[:20]]
     for number, one in enumerate(ended):
         subject.finish(str(number), one)
     rebuilt = searcher(trials=21, distributions=LOSSES, earlier=ended, conditions=ONLY_FOCAL)
     assert [trial.params for trial in rebuilt.study.trials] == [one.params for one in ended]
-    assert rebuilt.suggest("next")["trial"] == "t0021"
+    assert asked_of(rebuilt, "next").trial == "t0021"
 
 
 def test_a_setting_outside_its_range_is_drawn_instead_and_the_others_are_kept():
-    first = searcher(first={"training.learning_rate": 0.9, "model.lora.rank": 16}).suggest("a")
-    assert first["params"]["model.lora.rank"] == 16
-    assert 1e-5 <= first["params"]["training.learning_rate"] <= 1e-1
+    first = asked_of(searcher(first={"training.learning_rate": 0.9, "model.lora.rank": 16}), "a")
+    assert first.params["model.lora.rank"] == 16
+    assert 1e-5 <= first.params["training.learning_rate"] <= 1e-1
 
 
 def test_without_a_space_every_trial_is_the_experiment():
-    only = searcher(distributions={}).suggest("a")
-    assert (only["params"], only["config"]) == ({}, {"training": {"epochs": 3}})
+    only = asked_of(searcher(distributions={}), "a")
+    assert (only.params, only.config) == ({}, {"training": {"epochs": 3}})
 
 
 def test_the_same_seed_suggests_the_same_trials():
     one, other = searcher(seed=5), searcher(seed=5)
-    assert [one.suggest(i) for i in "abc"] == [other.suggest(i) for i in "abc"]
+    assert [asked_of(one, i) for i in "abc"] == [asked_of(other, i) for i in "abc"]
     third, again = searcher(seed=6), searcher(seed=5)
-    assert third.suggest("a") == again.suggest("a")  # the experiment's own settings
-    assert third.suggest("b") != again.suggest("b")
+    assert asked_of(third, "a") == asked_of(again, "a")  # the experiment's own settings
+    assert asked_of(third, "b") != asked_of(again, "b")
 
 
 def test_it_is_finished_after_as_many_trials_as_were_asked_for():
@@ -238,9 +243,9 @@ def test_a_study_rebuilt_from_the_ledger_is_the_one_that_was_left():
 def test_a_resumed_search_neither_repeats_its_names_nor_its_suggestions():
     subject = searcher(trials=4)
     ended = run(subject, ["a", "b"], [([{}], "completed"), ([{}], "completed")])
-    third = searcher(trials=4, earlier=ended).suggest("c")
-    assert third["trial"] == "t0003"
-    assert third["params"] not in [one.params for one in ended]
+    third = asked_of(searcher(trials=4, earlier=ended), "c")
+    assert third.trial == "t0003"
+    assert third.params not in [one.params for one in ended]
 
 
 def test_unfinished_trials_go_on_before_anything_new_starts():
@@ -248,13 +253,13 @@ def test_unfinished_trials_go_on_before_anything_new_starts():
     halfway = record("t0002", [epoch_row("t0002", 1), epoch_row("t0002", 2, checkpoint="checkpoints/slot/t0002-2")])
     begun = record("t0003", [], params={"training.learning_rate": 5e-3, "model.lora.rank": 16})
     subject = searcher(trials=4, earlier=[done, halfway, begun])
-    first, second, third = (subject.suggest(trial_id) for trial_id in "abc")
-    assert (first["trial"], first["params"]) == ("t0002", halfway.params)
-    assert first["start"]["epoch"] == 2
-    assert first["start"]["checkpoint"] == "checkpoints/slot/t0002-2"
-    assert (second["trial"], second["params"], second["start"]) == ("t0003", begun.params, None)
-    assert second["config"]["model"]["lora"]["rank"] == 16
-    assert third["trial"] == "t0004"
+    first, second, third = (asked_of(subject, trial_id) for trial_id in "abc")
+    assert (first.trial, first.params) == ("t0002", halfway.params)
+    assert first.resume.epoch == 2
+    assert first.resume.checkpoint == "checkpoints/slot/t0002-2"
+    assert (second.trial, second.params, second.resume) == ("t0003", begun.params, None)
+    assert second.config["model"]["lora"]["rank"] == 16
+    assert third.trial == "t0004"
     assert subject.suggest("d") == Searcher.FINISHED
     halfway.epochs.append(epoch_row("t0002", 3))
     halfway.end = EndRow("t0002", "completed", "", 0.0)
@@ -268,13 +273,13 @@ def test_parameters_that_the_space_no_longer_holds_are_left_out_of_the_study():
     former = [{"training.learning_rate": 0.5, "model.lora.rank": 8}, {"training.warmup": 0.1, "model.lora.rank": 64}]
     subject = searcher(trials=3, earlier=[record("a", [epoch_row("a", 1)], "completed", params) for params in former])
     assert [trial.params for trial in subject.study.trials] == [{"model.lora.rank": 8}, {}]
-    assert subject.suggest("c")["trial"] == "t0003"
+    assert asked_of(subject, "c").trial == "t0003"
 
 
 def test_a_trial_that_ray_gave_up_is_failed_and_may_be_finished_afterwards():
     """Ray Tune tells its searcher before its callbacks that a trial has failed for good."""
     subject = searcher()
-    name = subject.suggest("a")["trial"]
+    name = asked_of(subject, "a").trial
     subject.on_trial_complete("a", error=True)
     subject.finish("a", record(name, [epoch_row(name, 1)], "failed"))
     assert [trial.state for trial in subject.study.trials] == [TrialState.FAIL]
@@ -289,7 +294,7 @@ def test_with_two_objectives_the_search_comes_to_their_front_and_stays_all_along
     subject = searcher(trials=80, goal=RECALL_AND_MAE, distributions=TWO, first={"reach": 0.5, "waste": 0.0})
     asked = []
     for number in range(80):
-        params = subject.suggest(str(number))["params"]
+        params = asked_of(subject, str(number)).params
         reach, waste = params["reach"], abs(params["waste"] - 0.5)
         row = {"rare": 0.5 + 0.4 * reach - 0.5 * waste, "mae": 1.0 + reach + 2 * waste}
         name, status = f"t{number}", "stopped" if number % 4 == 3 else "completed"

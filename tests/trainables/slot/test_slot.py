@@ -13,7 +13,8 @@ from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models.classifier import load_tokenizer
-from rarecall.trainables.slot import Slot, SlotPlan
+from rarecall.trainables.slot import REPORT, Slot, SlotPlan
+from rarecall.trainables.training.request import ResumePoint, TrialRequest, request_of
 from rarecall.trainables.training.session import TrainingSession
 from rarecall.trainables.training.worker import Worker
 from tests.idle_session import LABELS, IdleSession, idle_config
@@ -26,7 +27,7 @@ class Rows(tune.Callback):
         self.by_trial = defaultdict(list)
 
     def on_trial_result(self, iteration, trials, trial, result, **info):
-        self.by_trial[trial.config["trial"]].append(json.loads(result["row"]))
+        self.by_trial[request_of(trial.config).trial].append(result[REPORT])
 
 
 def run_trials(session, configs, folder, slots=2, retries=2, starts=None, data=None, **plan):
@@ -34,7 +35,10 @@ def run_trials(session, configs, folder, slots=2, retries=2, starts=None, data=N
     rows = Rows()
     work = ray.put((session, data))
     plan = SlotPlan(work=work, labels=plan.pop("labels", LABELS), run_folder=str(folder), **plan)
-    trials = [{"trial": name, "config": config, "start": (starts or {}).get(name)} for name, config in configs.items()]
+    resumed = starts or {}
+    trials = [
+        TrialRequest(name, {}, config, resume=resumed.get(name)).tune_config() for name, config in configs.items()
+    ]
     results = tune.Tuner(
         tune.with_parameters(Slot, plan=plan),
         param_space=tune.grid_search(trials),
@@ -51,8 +55,12 @@ def run_trials(session, configs, folder, slots=2, retries=2, starts=None, data=N
     return dict(rows.by_trial), results
 
 
-def column(rows, key):
-    return [row["metrics"][key] if key in row["metrics"] else row[key] for row in rows]
+def column(reports, key):
+    """A metric, or a field of the epoch or its report."""
+    rows = [report.epoch for report in reports]
+    if key in ("failure", "last"):
+        return [getattr(report, key) for report in reports]
+    return [row.metrics[key] if key in row.metrics else getattr(row, key) for row in rows]
 
 
 @pytest.mark.timeout(180)
@@ -66,9 +74,9 @@ def test_workers_outlive_their_trials(local_ray, tmp_path):
     assert all(len(of_trial) == 1 for of_trial in pids.values())
     assert len(set.union(*pids.values())) == 2
     last = rows["t0006"][-1]
-    assert (last["last"], last["failure"]) == (True, None)
-    assert json.loads((tmp_path / last["checkpoint"] / "state.json").read_text()) == {"epoch": 3}
-    stored = read_predictions(tmp_path / last["predictions"], LABELS)
+    assert (last.last, last.failure) == (True, None)
+    assert json.loads((tmp_path / last.epoch.checkpoint / "state.json").read_text()) == {"epoch": 3}
+    stored = read_predictions(tmp_path / last.epoch.predictions, LABELS)
     assert stored.predicted_class.tolist() == [0, 1, 0, 1]
 
 
@@ -85,19 +93,20 @@ def test_one_slot_takes_trials_that_end_in_every_way(local_ray, tmp_path):
     (tmp_path / "checkpoints" / "former").mkdir(parents=True)
     (tmp_path / "checkpoints" / "former" / "state.json").write_text('{"epoch": 2}')
     # An earlier session saw 0.5 and 0.4, so patience of two is over after one more.
-    start = {"epoch": 2, "checkpoint": "checkpoints/former", "best_score": 0.5, "best_epoch": 1}
+    start = ResumePoint(2, "checkpoints/former", best_score=0.5, best_epoch=1)
     session = IdleSession(tmp_path, {("breaks", 2): "a number too large"})
     rows, results = run_trials(session, configs, tmp_path, slots=1, starts={"goes-on": start})
     assert results.num_errors == 0
-    assert len({pid for trial in rows.values() for row in trial if row["metrics"] for pid in column([row], "pid")}) == 1
+    trained = [report for trial in rows.values() for report in trial if report.epoch.metrics]
+    assert len(set(column(trained, "pid"))) == 1
     assert column(rows["breaks"], "failure") == [None, "ArithmeticError: a number too large"]
     assert column(rows["diverges"], "failure") == [None, "the loss is no longer finite"]
-    assert rows["diverges"][-1]["checkpoint"] is None
+    assert rows["diverges"][-1].epoch.checkpoint is None
     assert column(rows["patient"], "epoch") == [1, 2]
     assert column(rows["goes-on"], "epoch") == [3]
     assert column(rows["goes-on"], "first") == [2]
     assert column(rows["whole"], "epoch") == [1, 2, 3]
-    scores = {result.config["trial"]: result.metrics["score"] for result in results}
+    scores = {request_of(result.config).trial: result.metrics["score"] for result in results}
     assert np.isfinite(list(scores.values())).all()
     assert scores["breaks"] < min(scores["whole"], scores["patient"])
 
@@ -153,7 +162,9 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, fol
         }
     )
     data = prepare(config, load_tokenizer(still_minilm), base=tmp_path).for_trials()
-    alone = list(TrainingSession(still_minilm)(data, Worker())(config.model_dump(mode="json"), None))
+    alone = list(
+        TrainingSession(still_minilm)(data, Worker())(TrialRequest("t0001", {}, config.model_dump(mode="json")), None)
+    )
     rows, results = run_trials(
         TrainingSession(still_minilm),
         {"t0001": config.model_dump(mode="json")},
@@ -165,9 +176,9 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, fol
     )
     assert results.num_errors == 0
     assert column(rows["t0001"], "train_loss") == pytest.approx([result.train_loss for result in alone], abs=1e-4)
-    for row, result in zip(rows["t0001"], alone, strict=True):
-        assert row["confusion"] == result.confusion
-        assert row["train_metrics"] == pytest.approx(result.train_metrics, abs=1e-4)
-        stored = read_predictions(tmp_path / row["predictions"], data.task.label_space)
+    for report, result in zip(rows["t0001"], alone, strict=True):
+        assert report.epoch.confusion == result.confusion
+        assert report.epoch.train_metrics == pytest.approx(result.train_metrics, abs=1e-4)
+        stored = read_predictions(tmp_path / report.epoch.predictions, data.task.label_space)
         np.testing.assert_allclose(stored.probabilities, result.predictions.probabilities, atol=1e-4)
         assert len(stored) == (36 if folds else 9)

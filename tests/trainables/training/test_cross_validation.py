@@ -18,7 +18,8 @@ from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix
 from rarecall.trainables.training.decision_rule import RuleGoal, decide
 from rarecall.trainables.training.loop import Start, train
-from rarecall.trainables.training.session import FOLD, TrainingSession
+from rarecall.trainables.training.request import TrialRequest
+from rarecall.trainables.training.session import TrainingSession
 from rarecall.trainables.training.worker import Worker
 
 FOLDS = 3
@@ -55,7 +56,13 @@ def data(still_minilm, folder):
 
 @pytest.fixture(scope="module")
 def session(still_minilm, data):
-    return TrainingSession(still_minilm)(data, Worker())
+    return opened(still_minilm, data)
+
+
+def opened(base, data):
+    """What runs a trial of these data, given the plain sections of its configuration."""
+    run_trial = TrainingSession(base)(data, Worker())
+    return lambda config, start, fold=None: run_trial(TrialRequest("t0001", {}, config, fold=fold), start)
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +163,14 @@ def test_a_fold_that_diverges_ends_the_trial(session):
 
 
 def test_a_finalist_is_trained_on_one_fold_alone(data, session):
-    (result,) = session({**plain(trial_config(epochs=1)), FOLD: 1}, None)
+    (result,) = session(plain(trial_config(epochs=1)), None, fold=1)
     assert sorted(result.predictions.rows) == sorted(one_fold(data, 1).validation.rows)
 
 
 def test_folds_train_from_frozen_states_too(still_minilm, data, pool, session):
     frozen = FrozenPrefix(pool.with_lora(2, 16.0, 0.0, "attention", "last 1", 0), kept=1)
     splits = {name: frozen.with_states(getattr(data, name), data.pad_id) for name in ("train", "validation")}
-    fast = TrainingSession(still_minilm)(replace(data, **splits), Worker())
+    fast = opened(still_minilm, replace(data, **splits))
     config = plain(trial_config(epochs=1))
     ((one,), (other,)) = list(session(config, None)), list(fast(config, None))
     np.testing.assert_allclose(other.predictions.probabilities, one.predictions.probabilities, atol=1e-3)
