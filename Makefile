@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check clean
+.PHONY: help demo test test-newest check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,10 +12,12 @@ RUN := runs/technology_filter
 EXPORTED := exported/technology_filter
 # The experiment itself takes more than half as long again.
 SHORTER := --set training.epochs=4 --set search.stop_early.grace_epochs=1
+# What stands on private parts of other libraries, and one search from end to end.
+RELIED_ON := tests/search/cluster tests/search/engine tests/trainables/models tests/trainables/slot
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## list these targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, export (a few minutes on 2 cores)
 	$(BIN)/rarecall generate -o data/articles.jsonl --seed 7
@@ -37,6 +39,14 @@ demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, exp
 
 test: check  ## check, then the tests
 	$(BIN)/python -m pytest -q
+
+test-newest:  ## the newest Ray, Optuna, transformers and peft, in an environment of their own: what we rely on in them
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install -q -c constraints.txt torch
+	.venv-newest/bin/pip install -q -e ".[dev]"
+	.venv-newest/bin/pip install -q -U "ray[default,train,tune]" optuna transformers peft
+	.venv-newest/bin/pip list 2>/dev/null | grep -iE "^(ray|optuna|transformers|peft) "
+	.venv-newest/bin/python -m pytest -q $(RELIED_ON)
 
 check: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check --quiet

@@ -10,6 +10,7 @@ from typing import Literal
 import ray
 
 from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.search.cluster.ray_compat import autoscaler_maximum
 from rarecall.search.cluster.watch import JOINED_PATIENCE, OWN_PATIENCE, watched
 from rarecall.search.experiment.schema import ResourcesConfig
 
@@ -139,7 +140,7 @@ def layout_within(
 
 def _reachable() -> dict[str, float]:
     """What the cluster has, or may grow to where it scales itself: with no trial yet, its GPU nodes are still down."""
-    at_most = ray._private.state.state.get_max_resources_from_cluster_config() or {}
+    at_most = autoscaler_maximum()
     now = ray.cluster_resources()
     return {key: max(now.get(key, 0.0), float(at_most.get(key, 0.0))) for key in {*now, *at_most}}
 

@@ -5,12 +5,11 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import ray
 from rich.console import Console
 
 from rarecall.analysis.errors import RunError
+from rarecall.search.cluster.ray_compat import local_addresses
 
 LOOK_SECONDS = 2.0
 # A cluster of our own never comes back; one that others run may start its head again within Ray's own minute.
@@ -28,22 +27,13 @@ def watched(patience: int, ended: Callable[[str], None] | None = None) -> Iterat
     """
     over = threading.Event()
     # What never answered, behind a firewall say, is not missed.
-    addresses = [address for address in _addresses() if _answers(address)]
+    addresses = [address for address in local_addresses() if _answers(address)]
     thread = threading.Thread(target=_watch, args=(over, addresses, patience, ended or _end), daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-
-
-def _addresses() -> list[Address]:
-    """The head of the cluster and this machine's part of it; none where Ray is reached through its client."""
-    node: Any = ray._private.worker._global_node
-    if node is None:
-        return []
-    host, _, port = node.gcs_address.rpartition(":")
-    return [(host, int(port)), (node.node_ip_address, int(node.node_manager_port))]
 
 
 def _watch(over: threading.Event, addresses: list[Address], patience: int, ended: Callable[[str], None]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from rarecall.search.experiment.space import LOSS_NAME, SCHEME, contains
+from rarecall.search.experiment.optuna_compat import contains
+from rarecall.search.experiment.space import LOSS_NAME, SCHEME
 
 RATIO = "training.oversampling.ratio"
 SAMPLER = "training.weighted_sampling.strength"

@@ -24,7 +24,8 @@ from rarecall.analysis.runs.run import EpochRow, TrialRecord
 from rarecall.analysis.uncertainty.margins import constraints
 from rarecall.search.engine.interrupts import interrupts_deferred
 from rarecall.search.engine.known_points import KnownPoint
-from rarecall.search.experiment.space import Condition, contains
+from rarecall.search.experiment.optuna_compat import contains
+from rarecall.search.experiment.space import Condition
 from rarecall.trainables.training.request import ResumePoint, TrialRequest
 
 STUDY_NAME = "rarecall"

@@ -9,13 +9,14 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from rarecall.analysis.errors import RunError
+from rarecall.search.cluster.reservations import reservations_returned
 from rarecall.search.cluster.session import SlotLayout
 from rarecall.search.display.live import SearchView
 from rarecall.search.engine.recorder import Amounts, Recorder
 from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.trainables.data.prepared import PreparedData
-from rarecall.trainables.slot import Slot, SlotPlan, reservations_returned
+from rarecall.trainables.slot import Slot, SlotPlan
 from rarecall.trainables.training.mitigation import mitigation
 from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession, trial_and_data

@@ -142,11 +142,3 @@ def is_searchable(key: str) -> bool:
     if any(key == fixed or key.startswith(fixed + ".") for fixed in FIXED_KEYS):
         return False
     return key.split(".", maxsplit=1)[0] in OPEN_SECTIONS
-
-
-def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a distribution could have given `value`."""
-    try:
-        return value is not None and bool(distribution._contains(distribution.to_internal_repr(value)))
-    except (ValueError, TypeError):
-        return False

@@ -1,6 +1,5 @@
 """A classifier from a base model: loaded once, given a fresh adapter and head for every trial."""
 
-import re
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,17 +20,20 @@ from transformers import (
 )
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.trainables.models.architectures import (
+    BEFORE_HEAD,
+    NEW_HEADS,
+    head_modules,
+    initialise,
+    is_in_head,
+    is_new_head,
+    lora_targets,
+)
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.first_token import compute_first_token_only
 from rarecall.trainables.models.quantization import Quantization, loading
 from rarecall.trainables.models.quiet import quiet_transformers
 from rarecall.trainables.tasks import Task, writes_answers
-
-NEW_HEADS = ("classifier", "classification_head", "score")
-# Between backbone and head; some checkpoints have them, others leave them to chance.
-BEFORE_HEAD = ("pooler", "head")
-_ATTENTION = re.compile(r"(^|\.)(attention|attn|self_attn|SelfAttention|EncDecAttention)(\.|$)")
-_LAYER_NUMBER = re.compile(r"\.(\d+)\.")
 
 
 def load_tokenizer(base: BaseModel) -> Any:
@@ -104,42 +106,6 @@ def check_writer(base: BaseModel) -> None:
         raise InputError("model.base", [Fault("model.base", rule, f"{base.name}: {', '.join(trained) or 'unknown'}")])
 
 
-def lora_targets(model: nn.Module, targets: str, layers: str) -> list[str]:
-    """Names of the linear layers that get an adapter.
-
-    targets: `attention` (all projections of the attention blocks) or `all_linear`; layers: `all` or `last k`.
-
-    Raises:
-        ValueError: nothing matches, or the model has fewer layers than asked for.
-    """
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and _in_a_layer(name)]
-    if targets == "attention":
-        names = [name for name in names if _ATTENTION.search(name)]
-    if layers != "all":
-        names = _of_last_layers(names, int(layers.removeprefix("last ")))
-    if not names:
-        raise ValueError(f"no layer of {type(model).__name__} matches lora.targets={targets!r}, lora.layers={layers!r}")
-    return names
-
-
-def _in_a_layer(name: str) -> bool:
-    return _LAYER_NUMBER.search(name) is not None
-
-
-def _of_last_layers(names: Sequence[str], count: int) -> list[str]:
-    numbers = {name: int(_LAYER_NUMBER.findall(name)[0]) for name in names}
-    present = sorted(set(numbers.values()))
-    if count > len(present):
-        raise ValueError(f"lora.layers asks for the last {count} layers, the model has {len(present)}")
-    return [name for name in names if numbers[name] in present[-count:]]
-
-
-def head_modules(model: nn.Module) -> list[str]:
-    """Names of the parts that are trained whole and saved with the adapter: the head and what feeds it, if anything."""
-    found = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    return [name for name in (*NEW_HEADS, *BEFORE_HEAD) if name in found]
-
-
 class ClassifierPool:
     """Keeps one loaded base model in a process and hands out models for one trial after another.
 
@@ -210,8 +176,8 @@ class ClassifierPool:
     def _initialise_head(self, seed: int) -> None:
         torch.manual_seed(seed)
         for name, module in self._base.named_modules():
-            if name.rsplit(".", 1)[-1] in NEW_HEADS:
-                module.apply(self._base._init_weights)
+            if is_new_head(name):
+                initialise(self._base, module)
 
     def _of_head(self, name: str) -> bool:
         return any(part in self._head for part in name.split("."))
@@ -279,10 +245,6 @@ def set_head_bias(model: nn.Module, bias: torch.Tensor) -> None:
     Without it, the first epoch of a rare-class problem is spent on learning how rare the class is.
     """
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad and name.endswith("bias") and parameter.shape == bias.shape and _is_head(name):
+        if parameter.requires_grad and name.endswith("bias") and parameter.shape == bias.shape and is_in_head(name):
             with torch.no_grad():
                 parameter.copy_(bias)
-
-
-def _is_head(parameter_name: str) -> bool:
-    return any(f"{head}." in parameter_name for head in NEW_HEADS)

@@ -8,16 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-# Their heads pool the first token: `*Pooler`, `*ClassificationHead` and `ContextPooler` of transformers.
-READ_FIRST_TOKEN = ("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2")
+from rarecall.trainables.models.architectures import READ_FIRST_TOKEN, last_attention_output
 
 
 def compute_first_token_only(model: Any) -> None:
     """Let the last layer of a classifier go on from its attention with the first token; others are left alone."""
     if model.config.model_type in READ_FIRST_TOKEN:
-        last: Any = model.base_model.encoder.layer[-1]
-        # A part that peft leaves in its place, whatever it wraps inside of it.
-        last.attention.output.register_forward_pre_hook(_first_token)
+        last_attention_output(model).register_forward_pre_hook(_first_token)
 
 
 def _first_token(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

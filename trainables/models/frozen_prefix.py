@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rarecall.trainables.data.encoding import EncodedSplit, States
+from rarecall.trainables.models.architectures import embeddings, layer_stack
 from rarecall.trainables.models.classifier import unwrapped
 from rarecall.trainables.training.batches import model_inputs
 
@@ -41,7 +42,7 @@ class FrozenPrefix:
         if hasattr(config, "patch_size") and config.model_type != "vit":
             raise ValueError(f"{type(base).__name__} takes images and is no ViT, whose patches keep their number")
         self._model: Any = base
-        self._stem_owner, self._stem_name = _embeddings(base)
+        self._stem_owner, self._stem_name = embeddings(base)
         self._stack_owner, self._stack_name = layer_stack(base)
         self._kept = kept
 
@@ -155,29 +156,3 @@ class _ReachedError(Exception):
 
 def _stop_here(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     raise _ReachedError(args[0] if args else kwargs["hidden_states"])
-
-
-def _embeddings(model: Any) -> tuple[nn.Module, str]:
-    backbone = model.base_model
-    for name in ("embeddings", "embed_tokens"):
-        if hasattr(backbone, name):
-            return backbone, name
-    raise ValueError(f"{type(model).__name__} has no embeddings where the frozen part could be cut off")
-
-
-def layer_stack(model: Any) -> tuple[nn.Module, str]:
-    """The module that holds a model's stack of layers, and the stack's name there.
-
-    Raises:
-        ValueError: it is not where this module knows to look for it.
-    """
-    backbone = model.base_model
-    owners = [owner for owner in (getattr(backbone, "encoder", None), backbone) if owner is not None]
-    for owner in owners:
-        # A convolution beside the first layer (DeBERTa-v2 xlarge) belongs to no layer that could be cut off.
-        if getattr(owner, "conv", None) is not None:
-            break
-        for name in ("layer", "layers"):
-            if isinstance(getattr(owner, name, None), nn.ModuleList):
-                return owner, name
-    raise ValueError(f"{type(model).__name__} has no stack of layers where this project looks for one")

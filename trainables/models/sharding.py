@@ -11,8 +11,8 @@ import torch
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
+from rarecall.trainables.models.architectures import layer_stack
 from rarecall.trainables.models.classifier import unwrapped
-from rarecall.trainables.models.frozen_prefix import layer_stack
 from rarecall.trainables.training.worker import Worker
 
 

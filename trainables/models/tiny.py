@@ -28,10 +28,9 @@ from transformers import (
     ViTConfig,
     ViTModel,
 )
-from transformers.convert_slow_tokenizer import bytes_to_unicode
-from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.trainables.models.architectures import ViTImageProcessorPil, bytes_to_unicode
 from rarecall.trainables.models.minilm import minilm_folder
 from rarecall.trainables.models.quiet import quiet_transformers
 

@@ -7,7 +7,6 @@ worker group costs seconds, taking the next trial nothing.
 
 from rarecall.trainables.slot.messages import EpochReport
 from rarecall.trainables.slot.plan import CheckpointUnwrittenError, SlotDiedError, SlotPlan, SlotStartError
-from rarecall.trainables.slot.reservations import reservations_returned
 from rarecall.trainables.slot.trainable import REPORT, Slot, epoch_limit
 
 __all__ = [
@@ -19,5 +18,4 @@ __all__ = [
     "SlotPlan",
     "SlotStartError",
     "epoch_limit",
-    "reservations_returned",
 ]

@@ -106,7 +106,7 @@ def test_gpus_that_do_not_suffice_are_refused(resources):
 
 def in_a_process_of_its_own(script, **environment):
     """What a script prints; this process may be connected to a Ray already."""
-    command = [sys.executable, "-c", "import ray\nfrom search.cluster import ray_session\n" + script]
+    command = [sys.executable, "-c", "import ray\nfrom rarecall.search.cluster.session import ray_session\n" + script]
     environment = os.environ | environment
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 

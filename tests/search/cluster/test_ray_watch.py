@@ -16,7 +16,7 @@ def quick(monkeypatch):
 def server(monkeypatch):
     """Something that takes connections as Ray does, at the only address that is watched."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
-        monkeypatch.setattr(ray_watch, "_addresses", lambda: [server.getsockname()])
+        monkeypatch.setattr(ray_watch, "local_addresses", lambda: [server.getsockname()])
         yield server
 
 
@@ -45,7 +45,7 @@ def test_a_ray_that_is_shut_down_on_purpose_is_not_missed(quick, server):
 
 
 def test_the_head_and_this_machine_are_watched(local_ray):
-    (head, here) = ray_watch._addresses()
+    (head, here) = ray_watch.local_addresses()
     assert f"{head[0]}:{head[1]}" == local_ray
     assert here != head
     assert ray_watch._answers(here)

@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from rarecall.trainables.data.encoding import EncodedImages, EncodedSplit
-from rarecall.trainables.models.classifier import head_modules, lora_targets
+from rarecall.trainables.models.architectures import head_modules, lora_targets
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from rarecall.trainables.training.batches import model_inputs, pad_states
 

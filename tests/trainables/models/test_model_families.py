@@ -20,8 +20,9 @@ from transformers import (
 
 from rarecall.trainables.config import ModelConfig, TrialConfig
 from rarecall.trainables.models import checkpoint
+from rarecall.trainables.models.architectures import NEW_HEADS, lora_targets
 from rarecall.trainables.models.bases import BaseModel
-from rarecall.trainables.models.classifier import NEW_HEADS, ClassifierPool, checkpoint_activations, lora_targets
+from rarecall.trainables.models.classifier import ClassifierPool, checkpoint_activations
 from rarecall.trainables.models.quantization import compute_in
 from rarecall.trainables.training.loop import build_model
 from rarecall.trainables.training.optimisation import adamw

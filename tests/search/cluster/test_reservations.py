@@ -1,13 +1,15 @@
 """What killed actors had reserved comes back while the driver goes on; what the living hold stays."""
 
+import dataclasses
 import time
 
 import pytest
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 
-from rarecall.trainables.slot import reservations
-from rarecall.trainables.slot.reservations import give_back, reservations_returned
+from rarecall.search.cluster import reservations
+from rarecall.search.cluster.ray_compat import own_reservations
+from rarecall.search.cluster.reservations import give_back, reservations_returned
 
 
 @ray.remote(num_cpus=0)
@@ -60,7 +62,7 @@ def test_without_it_ray_would_keep_the_group_of_a_killed_actor(local_ray):
     ray.kill(holder)
     time.sleep(3)
     assert lost in held()
-    wait_until(lambda: bytes.fromhex(lost) not in {group.placement_group_id for group in give_back()})
+    wait_until(lambda: bytes.fromhex(lost) not in {reservation.group for reservation in give_back()})
     wait_until(lambda: lost not in held())
 
 
@@ -68,18 +70,14 @@ def test_a_group_that_was_asked_for_before_its_actor_died_and_made_afterwards_is
     """Ray marks the groups it has when their actor dies; one that reached it later is never marked."""
     living, killed = Holder.remote(), Holder.remote()
     kept, lost = ray.get([living.reserve.remote(), killed.reserve.remote()])
-    ours = reservations._ours
 
     def unmarked():
-        groups = ours()
-        for group in groups:
-            group.creator_actor_dead = False
-        return groups
+        return [dataclasses.replace(reservation, marked=False) for reservation in own_reservations()]
 
-    monkeypatch.setattr(reservations, "_ours", unmarked)
+    monkeypatch.setattr(reservations, "own_reservations", unmarked)
     ray.kill(killed)
-    wait_until(lambda: bytes.fromhex(lost) not in {group.placement_group_id for group in give_back()})
+    wait_until(lambda: bytes.fromhex(lost) not in {reservation.group for reservation in give_back()})
     wait_until(lambda: lost not in held())
     assert kept in held()
     ray.kill(living)
-    wait_until(lambda: bytes.fromhex(kept) not in {group.placement_group_id for group in give_back()})
+    wait_until(lambda: bytes.fromhex(kept) not in {reservation.group for reservation in give_back()})
