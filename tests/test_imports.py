@@ -39,7 +39,7 @@ THIRD_PARTY = {
     "search": TRAINABLES
     | ANALYSIS
     | {"click", "huggingface_hub", "mlflow", "optuna", "psutil", "ray", "rich", "tensorboardX", "wandb"},
-    "rarecall": set(),
+    "rarecall": {"pandas", "rich"},
 }
 
 # Where `trainables` wraps the loop for Ray, and the one module that knows Word.

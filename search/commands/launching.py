@@ -44,50 +44,36 @@ def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str |
     """
     from rarecall.analysis.runs.finalists import finalists as finalists_of
     from rarecall.analysis.text.finalists import finalists_text
-    from rarecall.search.engine.finalists import FinalsOptions, run_finals
-    from rarecall.search.engine.run_folder import find_run
-    from rarecall.search.experiment.schema import load_experiment
+    from rarecall.search.engine.finalists import FinalsOptions
+    from rarecall.search.engine.search import train_finalists
 
     console = Console()
-    folder = find_run(run.resolve())
     try:
-        done = run_finals(
-            load_experiment(folder.experiment), folder, FinalsOptions(count, folds, overwrite, address), console
-        )
+        done = train_finalists(run, FinalsOptions(count, folds, overwrite, address), console)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; go on with: rarecall finalists {run} --count {count} --folds {folds}")
+        click.echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}")
         raise
     click.echo(finalists_text(finalists_of(done), done, console.width))
 
 
 def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
     """The experiment with what the command line changes; `--set` has the last word."""
+    from rarecall.search.experiment.opening import open_experiment
     from rarecall.search.experiment.overrides import parse_assignments
-    from rarecall.search.experiment.quick import scaled_down
-    from rarecall.search.experiment.schema import load_experiment
 
-    overrides = parse_assignments(assignments)
-    loaded = load_experiment(experiment, overrides)
-    smaller = scaled_down(loaded.experiment, quick, sample)
-    return load_experiment(experiment, {**smaller, **overrides}) if smaller else loaded
+    return open_experiment(experiment, overrides=parse_assignments(assignments), quick=quick, sample=sample)
 
 
 def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
-    from rarecall.search.engine.finalists import FinalsOptions, run_finals
-    from rarecall.search.engine.launch import LaunchOptions, launch
-    from rarecall.search.engine.run_folder import find_run
-    from rarecall.search.experiment.schema import load_experiment
-    from rarecall.trainables.exported.names import EXPERIMENT_FILE
+    from rarecall.search.engine.launch import LaunchOptions
+    from rarecall.search.engine.search import run_search
 
     console = Console()
     shown = _relative(folder)
     try:
-        run = launch(loaded, LaunchOptions(folder, resume, overwrite, address), console)
-        if chosen := loaded.experiment.search.finalists:
-            options = FinalsOptions(chosen.count, chosen.folds, address=address)
-            run = run_finals(load_experiment(folder / EXPERIMENT_FILE), find_run(folder), options, console)
+        run = run_search(loaded, LaunchOptions(folder, resume, overwrite, address), console)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; everything finished so far is kept in {shown}\ngo on with: {_this_command()} --resume")
+        click.echo(f"\nstopped; everything finished so far is kept in {shown}\nresume with: {_this_command()} --resume")
         raise
     print_leaderboard(run, console.width, limit=10)
     click.echo(f"\nrarecall leaderboard {shown}\nrarecall export {shown} -o exported/{folder.name}")

@@ -184,11 +184,22 @@ def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> L
     Raises:
         InputError: every fault of the file at once, each with its key path.
     """
-    tree = _apply_overrides(read_extended(path), overrides or {})
+    return experiment_from(read_extended(path), path.resolve().parent, overrides, str(path))
+
+
+def experiment_from(
+    tree: Mapping[str, Any], folder: Path, overrides: Mapping[str, Any] | None = None, name: str = "experiment"
+) -> LoadedExperiment:
+    """Override and validate an experiment given as a mapping; its relative paths count from `folder`.
+
+    Raises:
+        InputError: as `load_experiment`; `name` is what it is about.
+    """
+    tree = _apply_overrides(dict(tree), overrides or {})
     faults = [*_section_faults(tree), *_loss_faults(tree), *_space_faults(tree), *_criteria_faults(tree)]
     if faults:
-        raise InputError(str(path), list(dict.fromkeys(faults)))
-    return LoadedExperiment(Experiment.model_validate(tree), tree, path.resolve().parent)
+        raise InputError(name, list(dict.fromkeys(faults)))
+    return LoadedExperiment(Experiment.model_validate(tree), tree, folder)
 
 
 def _apply_overrides(tree: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

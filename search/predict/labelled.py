@@ -1,8 +1,6 @@
 """An exported model on labelled data: predictions beside what is true, for `rarecall evaluate`."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,10 +9,10 @@ from rarecall.analysis.evaluation.targets import Target
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.predict.command import BATCH_ROWS, read_experiment
-from rarecall.trainables.config import DataConfig, SplitConfig
+from rarecall.search.review.facts import measured_facts
+from rarecall.trainables.config import DataConfig, SplitConfig, TrialConfig
 from rarecall.trainables.data.reader import read_rows
-from rarecall.trainables.exported.names import METRICS_FILE
-from rarecall.trainables.exported.predictor import open_predictor
+from rarecall.trainables.exported.predictor import Predictor, open_predictor
 from rarecall.trainables.tasks import Task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
 
@@ -40,7 +38,13 @@ def predict_labelled(folder: Path, path: Path, batch_size: int = BATCH_ROWS) -> 
         RunError: the model does not load.
     """
     experiment = read_experiment(folder)
-    predictor = open_predictor(folder, experiment, batch_size)
+    return labelled_by(open_predictor(folder, experiment, batch_size), experiment, folder, path)
+
+
+def labelled_by(
+    predictor: Predictor, experiment: TrialConfig, folder: Path, path: Path
+) -> tuple[Predictions, LabelSpace]:
+    """As `predict_labelled`, by a model that is loaded already."""
     task = _with_minority(predictor.task, experiment.task, folder)
     reading = read_rows({"path": path}, _alone(experiment.data), _with_classes(experiment.task, task))
     predictions = predictor.predictions(predictor.encode(reading.examples))
@@ -64,15 +68,7 @@ def _with_minority(task: Task, config: TaskConfig, folder: Path) -> Task:
     if config.minority is not None:
         return task
     classes = task.label_space.classes
-    support = _validation_metrics(folder)
+    # The largest class of validation is that of training, which it was split from.
+    support = dict(measured_facts(folder).get("validation") or {})
     counts = np.array([support.get(f"support[{name}]") or 0 for name in classes], dtype=np.int64)
     return task.with_minority(default_minority(classes, counts))
-
-
-def _validation_metrics(folder: Path) -> dict[str, Any]:
-    """What the export measured; the largest class of validation is that of training, which it was split from."""
-    try:
-        facts = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return dict(facts.get("validation") or {})
