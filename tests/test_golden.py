@@ -2,8 +2,6 @@
 
 import json
 import math
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,21 +21,12 @@ from rarecall.search.predict.command import PredictOptions, predict
 from rarecall.search.review.diagnose import open_case
 from rarecall.search.review.report import gathered
 from rarecall.trainables.data.prepare import load_splits
-from rarecall.trainables.models.minilm import minilm_folder
-
-GOLDEN = Path(__file__).parent / "golden" / "cb77611"
-MADE_IN = "/tmp/gold"
+from tests.golden_files import GOLDEN, copy_golden
 
 
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory):
-    """A copy whose paths lead to itself, as if it had been made there."""
-    folder = tmp_path_factory.mktemp("golden") / "cb77611"
-    shutil.copytree(GOLDEN, folder)
-    for path in [*folder.rglob("experiment.yaml"), *folder.rglob("adapter_config.json")]:
-        path.write_text(path.read_text().replace(MADE_IN, str(folder)))
-    (folder / "exported_adapter" / "base" / "model.safetensors").symlink_to(minilm_folder() / "model.safetensors")
-    return folder
+    return copy_golden(tmp_path_factory.mktemp("golden"))
 
 
 def test_ledger_and_leaderboard_say_what_they_said(golden):

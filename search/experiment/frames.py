@@ -49,16 +49,26 @@ def as_table(rows: Any, name: str = "data") -> pa.Table:
     """
     try:
         if isinstance(rows, pd.DataFrame):
-            return pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+            return _plain_types(pa.Table.from_pandas(rows, preserve_index=False))
         if hasattr(rows, "features") and hasattr(rows, "to_pandas"):
             return as_table(_named_classes(rows), name)
         if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
-            return pa.Table.from_pylist([dict(row) for row in rows])
+            return _plain_types(pa.Table.from_pylist([dict(row) for row in rows]))
     except (pa.ArrowException, TypeError) as error:
         remedy = "give each column values of one kind"
         raise InputError(name, [Fault(name, "must fit a Parquet file", str(error), remedy)]) from None
     rule = "must be a DataFrame, a datasets.Dataset or a list of dicts"
     raise InputError(name, [Fault(name, rule, f"{type(rows).__name__}")])
+
+
+def _plain_types(table: pa.Table) -> pa.Table:
+    """The same rows in the same types whatever held them: texts as `string`, categories as their values."""
+    for place, field in enumerate(table.schema):
+        plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        plain = pa.string() if pa.types.is_large_string(plain) or pa.types.is_string_view(plain) else plain
+        if plain != field.type:
+            table = table.set_column(place, field.name, table.column(place).cast(plain))
+    return table.replace_schema_metadata(None)
 
 
 def _named_classes(dataset: Any) -> pd.DataFrame:
