@@ -5,7 +5,7 @@ Slots, workers, checkpoints, ledger, searcher and scheduler are those of a real 
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ import ray
 from optuna.distributions import FloatDistribution
 
 from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import Ledger
-from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder
-from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.tuner import run_trials
 from rarecall.trainables.slot import SlotPlan
 from rarecall.trainables.training.epoch import EpochResult
@@ -79,25 +80,19 @@ def run_search(folder: Path, session: IdleSession, trials: int, epochs: int, slo
     """A search of three parameters in Ray as it is connected now; everything told stands in the ledger."""
     run, goal = RunFolder(folder), Goal(tuple(parse(text, LABELS.minority) for text in CRITERIA), OBJECTIVE)
     folder.mkdir(parents=True)
-    searcher = TrialSearcher(
-        distributions={key: FloatDistribution(0.0, 1.0) for key in SPACE},
-        make_config=lambda params: {
-            "params": [params[key] for key in SPACE],
-            "training": {"epochs": epochs, "early_stopping": None},
-        },
-        goal=goal,
-        trials=trials,
-        seed=0,
-        first=dict.fromkeys(SPACE, 0.0),
-        journal=run.journal,
-    )
-    plan = SlotPlan(
-        work=ray.put((session, None)), labels=LABELS, run_folder=str(folder), criteria=CRITERIA, objective=OBJECTIVE
-    )
+
+    def make_config(params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"params": [params[key] for key in SPACE], "training": {"epochs": epochs, "early_stopping": None}}
+
+    distributions = {key: FloatDistribution(0.0, 1.0) for key in SPACE}
+    space = TrialSpace(distributions, make_config, dict.fromkeys(SPACE, 0.0))
+    searcher = TrialSearcher(space, goal, trials, seed=0, journal=run.journal)
+    plan = SlotPlan(work=ray.put((session, None)), labels=LABELS, run_folder=str(folder), goal=goal)
     with Ledger(run.ledger) as ledger:
         ledger.append(_header(trials))
-        recorder = Recorder(ledger, run, searcher, None, goal, {}, lambda *_: {}, lambda _: None)
-        run_trials(plan, slots, trials, searcher, recorder, run)
+        listeners = Listeners(lambda request: {}, lambda trial: None)
+        recorder = Recorder(RunFiles(ledger, run, {}), Method(searcher, None, goal), listeners)
+        run_trials(plan, slots, trials, recorder)
     return run
 
 

@@ -20,11 +20,12 @@ from ray.tune.search.optuna import OptunaSearch
 from replay_table import Counts, Table, metrics_of
 
 from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import RankKey, rank_key
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
-from rarecall.search.engine.known_points import REMEDY_KEYS, SAMPLER, known_points
+from rarecall.search.engine.known_points import MITIGATION_KEYS, SAMPLER, known_points
 from rarecall.search.engine.scheduler import EpochHalving
-from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.experiment.space import SCHEME
 from rarecall.trainables.slot import REPORT, EpochReport
 from rarecall.trainables.training.request import TrialRequest, request_of
@@ -110,16 +111,13 @@ class Rarecall:
         sampler: optuna.samplers.BaseSampler | None = None,
         known: bool = True,
     ) -> None:
-        space, own = dict(table.space), {**dict.fromkeys(REMEDY_KEYS), **FIXED, **table.settings}
+        space, own = dict(table.space), {**dict.fromkeys(MITIGATION_KEYS), **FIXED, **table.settings}
         self._table, self._scheduler, self._one_class_stop = table, stopping, one_class_stop
         self._searcher = TrialSearcher(
-            distributions=space,
-            make_config=dict,
-            goal=Goal(table.criteria if criteria is None else tuple(criteria), table.objective),
+            TrialSpace(space, dict, table.settings, known_points(space, own, KNOWN_FOR) if known else ()),
+            Goal(table.criteria if criteria is None else tuple(criteria), table.objective),
             trials=NO_END,
             seed=seed,
-            first=table.settings,
-            known=known_points(space, own, KNOWN_FOR) if known else (),
         )
         if sampler is not None:
             self._searcher.study.sampler = sampler

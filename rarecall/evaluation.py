@@ -84,7 +84,7 @@ def evaluate(
         InputError: predictions or criteria cannot be used.
         RunError: no such run or trial.
     """
-    from rarecall.search.review.evaluate import read_criteria  # noqa: PLC0415  # with YAML and its schema
+    from rarecall.search.review.criteria import read_criteria  # noqa: PLC0415  # with YAML and its schema
 
     meaning = Meaning(tuple(classes), tuple(minority), tiers=dict(tiers or {}), weights=dict(weights or {}))
     target = _opened(predictions, meaning)

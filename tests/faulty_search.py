@@ -20,13 +20,14 @@ from optuna.storages.journal import JournalFileBackend
 from ray import cloudpickle
 from rich.console import Console
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RarecallError
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.search.cluster.session import ray_session
 from rarecall.search.engine.damage import leave_damaged_checkpoints
-from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder
-from rarecall.search.engine.searcher import STUDY_NAME, Goal, TrialSearcher
+from rarecall.search.engine.searcher import STUDY_NAME, TrialSearcher, TrialSpace
 from rarecall.search.engine.tuner import run_trials
 from rarecall.trainables.slot import SlotPlan
 from tests.idle_session import HEADER, LABELS, IdleSession, idle_config
@@ -115,12 +116,10 @@ class FaultySearch:
         names = iter(unfinished + [name for name in names_of(trials) if name not in self.earlier])
         self.left = trials - len(self.earlier) + len(unfinished)
         self.searcher = TrialSearcher(
-            {},
-            lambda params: idle_config(next(names), seconds=seconds, weight=weight, recalls=RECALLS),
+            TrialSpace({}, lambda params: idle_config(next(names), seconds=seconds, weight=weight, recalls=RECALLS)),
             GOAL,
             trials=trials,
             seed=0,
-            first={},
             earlier=list(self.earlier.values()),
             journal=run.journal,
         )
@@ -131,11 +130,10 @@ class FaultySearch:
         folder = RunFolder(self.folder)
         with Ledger(folder.ledger) as ledger:
             ledger.append(HEADER)
-            amounts, retried = lambda *_: {}, lambda trial, reason: self.told.append(f"{trial}: {reason}")
-            recorder = Recorder(
-                ledger, folder, self.searcher, None, GOAL, self.earlier, amounts, changed, retried=retried
-            )
-            run_trials(self.plan, self.slots, self.left, self.searcher, recorder, folder)
+            retried = lambda trial, reason: self.told.append(f"{trial}: {reason}")  # noqa: E731
+            files, method = RunFiles(ledger, folder, self.earlier), Method(self.searcher, None, GOAL)
+            recorder = Recorder(files, method, Listeners(lambda request: {}, changed, retried))
+            run_trials(self.plan, self.slots, self.left, recorder)
         return read_ledger(folder.ledger)
 
     def states(self):

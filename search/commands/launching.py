@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, launch_options
-from rarecall.search.commands.reading import print_leaderboard
+from rarecall.search.commands.printing import print_leaderboard
 
 
 @click.command()

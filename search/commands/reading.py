@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import CRITERIA, JSON, RUN, meaning_options
+from rarecall.search.commands.printing import print_leaderboard
 
 if TYPE_CHECKING:
     from rarecall.analysis.report import Form
@@ -42,18 +43,6 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
         print_leaderboard(records, Console().width, limit, rank_by)
 
 
-def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
-    """The leaderboard as text, and the finalists below it where there are some."""
-    from rarecall.analysis.runs.finalists import finalists as finalists_of
-    from rarecall.analysis.runs.leaderboard import leaderboard as rank
-    from rarecall.analysis.runs.leaderboard import to_text
-    from rarecall.analysis.text.finalists import finalists_text
-
-    click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
-    if finals := finalists_of(run):
-        click.echo(f"\n{finalists_text(finals, run, width)}")
-
-
 @click.command()
 @click.argument("target")
 @CRITERIA
@@ -72,7 +61,8 @@ def evaluate(
     from rarecall.analysis.evaluation.targets import open_target
     from rarecall.analysis.strict_json import dumps
     from rarecall.analysis.text.evaluation import render
-    from rarecall.search.review.evaluate import meaning, read_criteria
+    from rarecall.search.review.criteria import read_criteria
+    from rarecall.search.review.evaluate import meaning
 
     if data is None:
         opened = open_target(target, meaning(**options))

@@ -9,9 +9,9 @@ from rich.console import Console, ConsoleRenderable, Group
 from rich.live import Live
 from rich.text import Text
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import best_epoch, judge, rank_key
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
-from rarecall.search.engine.searcher import Goal
 
 
 @dataclass

@@ -12,24 +12,27 @@ from typing import Any
 from ray.tune.search import Searcher
 from rich.console import Console
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import Standing, standings
-from rarecall.search.cluster.session import layout, ray_session
+from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
-from rarecall.search.engine.launch import goal_of, header, prepare_data
-from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.goals import goal_of
+from rarecall.search.engine.header import header
+from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, find_run
+from rarecall.search.engine.searcher import TrialSource
 from rarecall.search.engine.tuner import amounts_told, run_trials, slot_plan
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.folds import with_folds
 from rarecall.trainables.data.prepared import PreparedData
-from rarecall.trainables.models.bases import resolve_base
-from rarecall.trainables.training.decision_rule import RuleGoal
+from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession
 
@@ -44,7 +47,7 @@ class FinalsOptions:
     address: str | None = None
 
 
-class QueueSearcher(Searcher):
+class QueueSearcher(TrialSource):
     """Suggests given trials one after another."""
 
     def __init__(self, trials: Sequence[TrialRequest]) -> None:
@@ -60,12 +63,6 @@ class QueueSearcher(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nor here."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the ledger says what is left."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
 
 
 def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptions, console: Console) -> Run:
@@ -92,7 +89,8 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
     if left:
         with_states = with_frozen_states(data, loaded.experiment, base, console)
         folded = with_folds(with_states, options.folds, loaded.experiment.search.seed)
-        _run(loaded, folded, base, inner, earlier, left, len(wanted), options, console)
+        done = {name: record for name, record in earlier.items() if _done(record)}
+        _Finals(loaded, base, folded, inner, len(wanted), options).run(done, left, console)
     return read_ledger(folder.ledger)
 
 
@@ -124,38 +122,44 @@ def _done(record: TrialRecord | None) -> bool:
     return record is not None and record.end is not None and record.end.status == "completed"
 
 
-def _run(
-    loaded: LoadedExperiment,
-    data: PreparedData,
-    base: Any,
-    inner: RunFolder,
-    earlier: dict[str, TrialRecord],
-    left: Sequence[TrialRequest],
-    total: int,
-    options: FinalsOptions,
-    console: Console,
-) -> None:
-    experiment, goal = loaded.experiment, goal_of(loaded.experiment, data.task.label_space)
-    inner.path.mkdir(parents=True, exist_ok=True)
-    done = {name: record for name, record in earlier.items() if _done(record)}
-    searcher = QueueSearcher(left)
-    with Ledger(inner.ledger) as ledger, ray_session(options.address, data.nbytes):
-        ledger.append({**header(experiment, data), "finalists": {"count": options.count, "folds": options.folds}})
-        slots = layout(experiment.resources, len(left), joined=bool(options.address))
-        view = SearchView(
+@dataclass(frozen=True)
+class _Finals:
+    """The pieces of one session of the finalists. data: with frozen states and folds. total: trials in all."""
+
+    loaded: LoadedExperiment
+    base: BaseModel
+    data: PreparedData
+    inner: RunFolder
+    total: int
+    options: FinalsOptions
+
+    def run(self, done: dict[str, TrialRecord], left: Sequence[TrialRequest], console: Console) -> None:
+        """Train what is left, beside what earlier sessions have done."""
+        experiment, options = self.loaded.experiment, self.options
+        goal = goal_of(experiment, self.data.task.label_space)
+        self.inner.path.mkdir(parents=True, exist_ok=True)
+        with Ledger(self.inner.ledger) as ledger, ray_session(options.address, self.data.nbytes):
+            told = {"count": options.count, "folds": options.folds}
+            ledger.append({**header(experiment, self.data), "finalists": told})
+            slots = layout(experiment.resources, len(left), joined=bool(options.address))
+            view = self._view(goal, slots, done)
+            live = LiveView(view, console)
+            listeners = Listeners(amounts_told(view, self.data), live.changed, live.retried)
+            method = Method(QueueSearcher(left), None, goal)
+            plan = slot_plan(TrainingSession(self.base, goal), self.data, self.inner, slots, goal)
+            with live:
+                recorder = Recorder(RunFiles(ledger, self.inner, done), method, listeners)
+                run_trials(plan, slots.slots, len(left), recorder)
+
+    def _view(self, goal: Goal, slots: SlotLayout, done: dict[str, TrialRecord]) -> SearchView:
+        experiment = self.loaded.experiment
+        return SearchView(
             name=f"finalists of {experiment.name}",
             goal=goal,
-            trials=total,
+            trials=self.total,
             slots=slots.slots,
             epochs=experiment.training.epochs,
-            rare=data.rarest(),
+            rare=self.data.rarest(),
             records=done,
             finished_before=len(done),
         )
-        live = LiveView(view, console)
-        amounts = amounts_told(view, data)
-        recorder = Recorder(ledger, inner, searcher, None, goal, done, amounts, live.changed, retried=live.retried)
-        session = TrainingSession(base, RuleGoal(experiment.criteria, goal.objective))
-        plan = slot_plan(session, data, inner, slots, experiment.criteria, goal.objective)
-        with live:
-            run_trials(plan, slots.slots, len(left), searcher, recorder, inner)

@@ -16,12 +16,12 @@ RATIO = "training.oversampling.ratio"
 SAMPLER = "training.weighted_sampling.strength"
 STRENGTH = "training.class_weights.strength"
 GAMMA, TAU = "training.loss.gamma", "training.loss.tau"
-REMEDY_KEYS = (RATIO, SAMPLER, SCHEME, STRENGTH, LOSS_NAME, GAMMA, TAU)
+MITIGATION_KEYS = (RATIO, SAMPLER, SCHEME, STRENGTH, LOSS_NAME, GAMMA, TAU)
 # Of all trials, so that most are left to the sampler.
 SHARE = 1 / 4
 
-# By remedy: oversampling ratio, strength of the sampler and of class weights, focal exponent, logit adjustment. What a
-# point does not name is off. The order is that in which they are tried.
+# By mitigation: ratio of oversampling, strength of sampler and class weights, focal exponent, logit adjustment. What
+# a point does not name is off. The order is that in which they are tried.
 POINTS: Mapping[str, Mapping[str, float]] = {
     "oversampling 0.2, focal 2": {"ratio": 0.2, "gamma": 2.0},  # technology filter
     "inverse weights, focal 2": {"weights": 1.0, "gamma": 2.0},  # moderation, retina grades
@@ -31,7 +31,7 @@ POINTS: Mapping[str, Mapping[str, float]] = {
     "oversampling 0.3, weights": {"ratio": 0.3, "weights": 1.0},  # technology filter, its rare tier below 30 %
     "logit adjustment": {"tau": 1.0},  # Menon et al. 2021
 }
-_REMEDIES = ("ratio", "sampler", "weights", "gamma", "tau")
+_MITIGATIONS = ("ratio", "sampler", "weights", "gamma", "tau")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def known_points(
 ) -> tuple[KnownPoint, ...]:
     """The points that the space can hold, at most a quarter of the trials, none like the experiment's own settings.
 
-    own: the experiment's settings by dotted key, those of `distributions` and the remedies' included; all that is no
-    remedy is taken from there. A value beyond its range is moved to the range's end. A point is left out where one of
-    its remedies cannot be set; one that it does not name is switched off as far as the space goes.
+    own: the experiment's settings by dotted key, those of `distributions` and the mitigations' included; all that is no
+    mitigation is taken from there. A value beyond its range is moved to the range's end. A point is left out where one
+    of its mitigations cannot be set; one that it does not name is switched off as far as the space goes.
 
     >>> space = {RATIO: FloatDistribution(0.0, 0.15), GAMMA: FloatDistribution(0.0, 3.0)}
     >>> [(one.name, *one.params.values()) for one in known_points(space, {RATIO: 0.0, GAMMA: 0.0}, trials=16)]
@@ -61,8 +61,8 @@ def known_points(
     """
     inside = {key: own.get(key) for key, one in distributions.items() if contains(one, own.get(key))}
     found: list[KnownPoint] = []
-    for name, remedies in POINTS.items():
-        settings = _settings(remedies, distributions, own)
+    for name, mitigations in POINTS.items():
+        settings = _settings(mitigations, distributions, own)
         params = None if settings is None else {**inside, **settings}
         if params is not None and params != inside and all(params != one.params for one in found):
             found.append(KnownPoint(name, params))
@@ -70,35 +70,35 @@ def known_points(
 
 
 def _settings(
-    remedies: Mapping[str, float], distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]
+    mitigations: Mapping[str, float], distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """What to set for a point; None where the space cannot hold one of its remedies."""
+    """What to set for a point; None where the space cannot hold one of its mitigations."""
     settings: dict[str, Any] = {}
-    for remedy in _REMEDIES:
-        ways = (_within(way, distributions, own) for way in _ways(remedy, remedies.get(remedy, 0.0), own))
+    for mitigation in _MITIGATIONS:
+        ways = (_within(way, distributions, own) for way in _ways(mitigation, mitigations.get(mitigation, 0.0), own))
         chosen = next((way for way in ways if way is not None), None)
-        if chosen is None and (remedy in remedies or (not remedies and _is_on(remedy, own))):
+        if chosen is None and (mitigation in mitigations or (not mitigations and _is_on(mitigation, own))):
             return None
         settings |= chosen or {}
     return settings
 
 
-def _is_on(remedy: str, own: Mapping[str, Any]) -> bool:
-    """Whether the experiment has a remedy that the space cannot switch off."""
-    return any(own.get(key) is not None for way in _ways(remedy, 0.0, own) for key in way)
+def _is_on(mitigation: str, own: Mapping[str, Any]) -> bool:
+    """Whether the experiment has a mitigation that the space cannot switch off."""
+    return any(own.get(key) is not None for way in _ways(mitigation, 0.0, own) for key in way)
 
 
-def _ways(remedy: str, amount: float, own: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Settings that amount to the remedy, the best one first."""
-    if remedy == "weights":
+def _ways(mitigation: str, amount: float, own: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Settings that amount to the mitigation, the best one first."""
+    if mitigation == "weights":
         yield from ({SCHEME: name} for name in (("balanced", "inverse") if amount else ("none",)))
         yield {SCHEME: "power", STRENGTH: amount}
-    elif remedy == "tau":
+    elif mitigation == "tau":
         if not amount:
             yield from ({LOSS_NAME: name} for name in (own.get(LOSS_NAME), "focal") if name != "logit_adjusted")
         yield {LOSS_NAME: "logit_adjusted", TAU: amount}
     else:
-        yield {{"ratio": RATIO, "sampler": SAMPLER, "gamma": GAMMA}[remedy]: amount}
+        yield {{"ratio": RATIO, "sampler": SAMPLER, "gamma": GAMMA}[mitigation]: amount}
 
 
 def _within(

@@ -4,12 +4,13 @@ Criteria reach the sampler as constraints, trials that were stopped early as pru
 failed ones as failed. The study is rebuilt from the ledger when a search goes on, so no snapshot can disagree with it.
 """
 
+import abc
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -18,7 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from rarecall.analysis.criteria.criterion import SECONDS, Criterion
+from rarecall.analysis.criteria.criterion import SECONDS
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import best_epoch, score
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
 from rarecall.analysis.uncertainty.margins import constraints
@@ -35,53 +37,58 @@ ORIGIN = "origin"
 MakeConfig = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class HearsEnds(Protocol):
-    """A searcher that wants to know how its trials ended."""
+class TrialSource(Searcher):
+    """A searcher of Ray Tune that gives `TrialRequest`s and hears how its trials ended."""
 
-    def finish(self, trial_id: str, record: TrialRecord) -> None: ...
+    @abc.abstractmethod
+    def finish(self, trial_id: str, record: TrialRecord) -> None:
+        """A trial has ended, and so says its record."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the ledger holds what a search is resumed from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore, see `save`."""
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What the search is after: the objective among trials that meet the criteria.
+class TrialSpace:
+    """What a trial may be.
 
-    second: a metric, or `seconds`, that is weighed against it; what is asked for then are the trials that no other one
-    beats in both.
+    distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets. first:
+    parameters of the first trial of a new search. known: tried next, those that an earlier session has not tried.
+    conditions: by key, when a parameter exists.
     """
 
-    criteria: tuple[Criterion, ...]
-    objective: str
-    second: str | None = None
+    distributions: Mapping[str, BaseDistribution]
+    make_config: MakeConfig
+    first: Mapping[str, Any] = field(default_factory=dict)
+    known: Sequence[KnownPoint] = ()
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
 
-class TrialSearcher(Searcher):
+class TrialSearcher(TrialSource):
     """Suggests trials to Ray Tune.
 
-    distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets.
-    trials: how many in all, those of earlier sessions included. first: parameters of the first trial of a new search.
-    known: tried next, those that an earlier session has not tried. conditions: by key, when a parameter exists.
-    earlier: trials of earlier sessions, from the ledger; the unfinished ones go on before anything new starts.
-    journal: file that `optuna-dashboard` can open while the search runs; made anew from the ledger by each session.
+    trials: how many in all, those of earlier sessions included. earlier: trials of earlier sessions, from the ledger;
+    the unfinished ones are resumed before anything new starts. journal: file that `optuna-dashboard` can open while the
+    search runs; made anew from the ledger by each session.
     """
 
     @interrupts_deferred()
     def __init__(
         self,
-        distributions: dict[str, BaseDistribution],
-        make_config: MakeConfig,
+        space: TrialSpace,
         goal: Goal,
         trials: int,
         seed: int,
-        first: Mapping[str, Any],
         earlier: Sequence[TrialRecord] = (),
         journal: Path | None = None,
-        known: Sequence[KnownPoint] = (),
-        conditions: Mapping[str, Condition] | None = None,
     ) -> None:
         super().__init__(metric="score", mode="max")
-        self._distributions, self._make_config, self._goal = distributions, make_config, goal
+        self._distributions, self._make_config, self._goal = space.distributions, space.make_config, goal
         self._trials, self._asked = trials, len(earlier)
-        self._conditions = dict(conditions or {})
+        self._conditions = dict(space.conditions)
         # The seed moves with the trials already there, so that a resumed search does not repeat its suggestions.
         sampler = _sampler(seed + len(earlier), conditional=bool(self._conditions))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -96,8 +103,8 @@ class TrialSearcher(Searcher):
         self._running: dict[str, optuna.Trial] = {}
         self._add_finished([record for record in earlier if record.end is not None])
         if not earlier:
-            self._enqueue({key: first[key] for key in distributions if contains(distributions[key], first[key])}, "own")
-        self._known = deque(point for point in known if not any(point.gave(record.params) for record in earlier))
+            self._enqueue(_possible(space), "own")
+        self._known = deque(point for point in space.known if not any(point.gave(record.params) for record in earlier))
 
     @property
     def study(self) -> optuna.Study:
@@ -162,12 +169,6 @@ class TrialSearcher(Searcher):
             trial = self._running.pop(trial_id)
             self._study.tell(trial, state=TrialState.FAIL)
 
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the ledger holds what a study is rebuilt from."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore, see `save`."""
-
     def _add_finished(self, records: Sequence[TrialRecord]) -> None:
         for record in records:
             known = {key: dist for key, dist in self._distributions.items() if contains(dist, record.params.get(key))}
@@ -211,6 +212,11 @@ class TrialSearcher(Searcher):
         """Each criterion's shortfall in margins of chance (`analysis.uncertainty.margins`), which Optuna wants ≤ 0."""
         criteria = self._goal.criteria
         return list(zip((criterion.text for criterion in criteria), constraints(criteria, row), strict=True))
+
+
+def _possible(space: TrialSpace) -> dict[str, Any]:
+    """The parameters of the first trial, as far as the space can hold them."""
+    return {key: space.first[key] for key, one in space.distributions.items() if contains(one, space.first[key])}
 
 
 def _resume_point(record: TrialRecord) -> ResumePoint | None:

@@ -6,15 +6,14 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.search import Searcher
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
 from rarecall.search.cluster.reservations import reservations_returned
 from rarecall.search.cluster.session import SlotLayout
 from rarecall.search.display.live import SearchView
 from rarecall.search.engine.recorder import Amounts, Recorder
 from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
-from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.slot import Slot, SlotPlan
 from rarecall.trainables.training.mitigation import mitigation
@@ -31,8 +30,7 @@ def slot_plan(
     data: PreparedData,
     folder: RunFolder,
     slots: SlotLayout,
-    criteria: tuple[str, ...],
-    objective: str,
+    goal: Goal,
 ) -> SlotPlan:
     """What all slots share; the data go to Ray's object store."""
     return SlotPlan(
@@ -42,31 +40,26 @@ def slot_plan(
         workers=slots.workers,
         cpus=slots.cpus,
         gpus=slots.gpus,
-        criteria=criteria,
-        objective=objective,
+        goal=goal,
         epoch_timeout=slots.epoch_timeout,
     )
 
 
-def run_trials(
-    plan: SlotPlan,
-    slots: int,
-    trials: int,
-    searcher: Searcher,
-    recorder: Recorder,
-    folder: RunFolder,
-    scheduler: EpochHalving | None = None,
-    time_budget: float | None = None,
-) -> None:
-    """Run what the searcher suggests in `slots` slots at once; all that happens goes through the recorder.
+def run_trials(plan: SlotPlan, slots: int, trials: int, recorder: Recorder, time_budget: float | None = None) -> None:
+    """Run what the recorder's searcher suggests in `slots` slots at once; all that happens goes through the recorder.
+
+    time_budget: seconds after which running trials are stopped.
 
     Raises:
         RunError: the search cannot go on: nothing can be written, or no slot starts.
     """
-    options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": scheduler}
+    folder, method = recorder.files.folder, recorder.method
+    options: dict[str, Any] = {"reuse_actors": True, "time_budget_s": time_budget, "scheduler": method.scheduler}
     tuner = tune.Tuner(
         tune.with_parameters(Slot, plan=plan),
-        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=slots, search_alg=searcher, **options),
+        tune_config=tune.TuneConfig(
+            num_samples=trials, max_concurrent_trials=slots, search_alg=method.searcher, **options
+        ),
         run_config=tune.RunConfig(
             name=f"session-{int(time.time())}",
             storage_path=str(folder.path / TUNE_FOLDER),

@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from rarecall.analysis.criteria.criterion import Criterion, check, parse
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.evaluation.targets import Target, open_target
-from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Meaning
-from rarecall.search.experiment.yaml_file import read_yaml
 
 
 def meaning(minority: str | None, classes: str | None, tiers: str | None, weights: str | None) -> Meaning:
@@ -31,28 +26,6 @@ def meaning(minority: str | None, classes: str | None, tiers: str | None, weight
     )
 
 
-def read_criteria(given: Sequence[str], labels: LabelSpace) -> tuple[Criterion, ...]:
-    """Criteria from lines and from files, which hold one per line or are experiments.
-
-    Raises:
-        InputError: criteria that cannot be read or do not fit the labels, all of them.
-    """
-    texts = [line for text in given for line in (_file_lines(Path(text)) if _is_file(text) else [text])]
-    criteria, faults = [], []
-    for text in texts:
-        try:
-            criteria.append(parse(text, labels.minority))
-        except ValueError as error:
-            faults.append(Fault(text, str(error)))
-    try:
-        check(criteria, labels)
-    except ValueError as error:
-        faults += [Fault("criteria", line) for line in str(error).splitlines()]
-    if faults:
-        raise InputError("--criteria", faults)
-    return tuple(criteria)
-
-
 def open_alike(names: Sequence[str], given: Meaning) -> list[Target]:
     """Open targets; what the options leave open about files is taken from the first target.
 
@@ -68,21 +41,6 @@ def open_alike(names: Sequence[str], given: Meaning) -> list[Target]:
         given, classes=given.classes or first.labels.classes, minority=given.minority or first.labels.minority
     )
     return [first, *(open_target(name, alike) for name in names[1:])]
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except OSError:  # longer than a path may be
-        return False
-
-
-def _file_lines(path: Path) -> list[str]:
-    if path.suffix in (".yaml", ".yml"):
-        found: Any = read_yaml(path).get("criteria") or []
-        return [str(line) for line in found]
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _names(text: str | None) -> tuple[str, ...]:

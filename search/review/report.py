@@ -10,7 +10,7 @@ from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.report import Report, of_predictions, of_run
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run
-from rarecall.search.review.evaluate import read_criteria
+from rarecall.search.review.criteria import read_criteria
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
 

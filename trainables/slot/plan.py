@@ -1,8 +1,9 @@
 """What all slots of a search share, and how they end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.label_space import LabelSpace
 
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -14,7 +15,7 @@ class SlotPlan:
 
     work: object reference to (open_session, data), which only the workers fetch. run_folder: absolute path or URI;
     checkpoints go below it.
-    workers: processes per slot; cpus, gpus: of each. criteria, objective: make the score that schedulers compare.
+    workers: processes per slot; cpus, gpus: of each. goal: makes the score that schedulers compare.
     epoch_timeout: seconds after which a slot that does not answer is given up; `auto`: 20 times its longest epoch so
     far, at least 10 minutes; None: never.
     """
@@ -25,8 +26,7 @@ class SlotPlan:
     workers: int = 1
     cpus: float = 1
     gpus: float = 0
-    criteria: tuple[str, ...] = ()
-    objective: str = "minority_recall"
+    goal: Goal = field(default_factory=Goal)
     epoch_timeout: float | Literal["auto"] | None = "auto"
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ray import tune
 
-from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.ranking import score
 from rarecall.analysis.runs.run import EpochRow
 from rarecall.trainables.slot.group import WorkerGroup
@@ -36,7 +35,6 @@ class Slot(tune.Trainable):
 
     def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:  # type: ignore[override]  # from with_parameters
         self._plan = plan
-        self._criteria = [parse(text, plan.labels.minority) for text in plan.criteria]
         self._longest: float | None = None
         self._group = WorkerGroup(plan)
         self.reset_config(config)
@@ -66,7 +64,8 @@ class Slot(tune.Trainable):
         return {"epoch": 0 if failed else report.epoch.epoch, "score": value, REPORT: report, "done": done}
 
     def _score(self, report: EpochReport) -> float:
-        return score(report.epoch.metrics, self._criteria, self._plan.objective)
+        goal = self._plan.goal
+        return score(report.epoch.metrics, goal.criteria, goal.objective)
 
     def _next_report(self) -> EpochReport:
         started = time.monotonic()

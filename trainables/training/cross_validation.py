@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.encoding import EncodedSplit, joined
 from rarecall.trainables.data.folds import Fold, one_fold
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.classifier import ClassifierPool
-from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.epoch import EpochOutputs, EpochResult, Pass, result_of
 from rarecall.trainables.training.loop import Start, Trial
 from rarecall.trainables.training.worker import Worker
@@ -27,7 +27,7 @@ def train_folds(
     pool: ClassifierPool,
     worker: Worker,
     start: Start | None = None,
-    goal: RuleGoal | None = None,
+    goal: Goal | None = None,
 ) -> Iterator[EpochResult]:
     """As `loop.train`, on every fold of `data`: metrics and decision rule are those of the pooled predictions.
 
@@ -47,7 +47,7 @@ def train_folds(
                 if outputs.validation is None:
                     break
             whole = _whole(found, pooled, Path(scratch), time.perf_counter() - started)
-            result = result_of(whole, data.task, config.training, goal or RuleGoal())
+            result = result_of(whole, data.task, config.training, goal or Goal())
             yield result
             if result.diverged:
                 return

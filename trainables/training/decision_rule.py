@@ -6,14 +6,14 @@ other parts, and what is reported comes from these. The rule of all rows is the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
-from rarecall.analysis.criteria.criterion import parse, split_key
+from rarecall.analysis.criteria.criterion import split_key
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import score
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import Resampling
@@ -29,19 +29,8 @@ LEAST_ROWS_OF_A_LABEL = 3
 AnyTask = TypeVar("AnyTask", bound=Task)
 
 
-@dataclass(frozen=True)
-class RuleGoal:
-    """What a rule is chosen for: the criteria and the objective of the experiment, as texts.
-
-    Without criteria nothing would keep a rule from naming every row rare; then it is chosen for the macro F1.
-    """
-
-    criteria: tuple[str, ...] = ()
-    objective: str = "minority_recall"
-
-
 def decide(
-    task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal, folds: int, seed: int
+    task: AnyTask, outputs: Outputs, truth: Labelled, goal: Goal, folds: int, seed: int
 ) -> tuple[AnyTask, Predictions]:
     """The task with the rule that all rows give, and cross-fitted predictions of the same rows.
 
@@ -60,7 +49,7 @@ def decide(
     return fit(task, outputs, truth, goal), pooled
 
 
-def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: RuleGoal) -> AnyTask:
+def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: Goal) -> AnyTask:
     """The task with the rule that is best for these rows [n].
 
     Labels get the threshold with the highest F1 each (Lipton et al. 2014, arXiv 1402.1892). Other rules are searched
@@ -92,9 +81,10 @@ class Fitness:
     strata: [n] of the rows. Without criteria, the macro F1 takes the place of the objective.
     """
 
-    def __init__(self, task: Task, strata: IntArray, goal: RuleGoal) -> None:
+    def __init__(self, task: Task, strata: IntArray, goal: Goal) -> None:
         self._labels = task.label_space
-        self._criteria = tuple(parse(text, self._labels.minority) for text in goal.criteria)
+        self._criteria = goal.criteria
+        # Without criteria nothing would keep a rule from naming every row rare.
         self._objective = goal.objective if self._criteria else "macro_f1"
         chosen = {criterion.metric for criterion in self._criteria} | {split_key(self._objective)[0]}
         self._names = chosen | {"minority_recall"}

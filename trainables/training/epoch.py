@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.metrics import registry as metrics
 from rarecall.analysis.metrics.evaluation import Confusion, confusion_matrix, evaluate
 from rarecall.analysis.predictions.predictions import Predictions
@@ -18,7 +19,7 @@ from rarecall.trainables.config import TrainingConfig
 from rarecall.trainables.data.examples import Labelled, Part
 from rarecall.trainables.tasks import Task, switched
 from rarecall.trainables.tasks.protocol import Outputs
-from rarecall.trainables.training.decision_rule import RuleGoal, decide
+from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.worker import Worker
 
 # What is left out of the training figures: known counts, and areas, which need a sort per class.
@@ -84,7 +85,7 @@ class EpochResult:
     train_metrics: dict[str, float] = field(default_factory=dict)
 
 
-def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: RuleGoal) -> EpochResult:
+def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: Goal) -> EpochResult:
     """The outputs of an epoch decided and measured; the training rows by the rule that the validation rows gave."""
     started = time.perf_counter()
     predictions, train_metrics = None, dict[str, float]()
@@ -111,7 +112,7 @@ def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: R
     )
 
 
-def _decided(validation: Pass, task: Task, training: TrainingConfig, goal: RuleGoal) -> tuple[Task, Predictions]:
+def _decided(validation: Pass, task: Task, training: TrainingConfig, goal: Goal) -> tuple[Task, Predictions]:
     """The task with the rule in force, and predictions of the validation rows."""
     if not training.decision_rule.fit:
         return task, task.predictions(validation.outputs, validation.truth)

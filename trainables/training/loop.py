@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rarecall import losses
 from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.config import ModelConfig, TrialConfig
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models import checkpoint
@@ -20,7 +21,6 @@ from rarecall.trainables.models.classifier import ClassifierPool, checkpoint_act
 from rarecall.trainables.models.quantization import compute_in
 from rarecall.trainables.models.sharding import shard_frozen
 from rarecall.trainables.training.batches import plan_epoch, share
-from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.epoch import EpochOutputs, EpochResult, Pass, result_of
 from rarecall.trainables.training.learning import open_forward, open_learning
 from rarecall.trainables.training.mitigation import epoch_rows, mitigation
@@ -42,7 +42,7 @@ def train(
     pool: ClassifierPool,
     worker: Worker,
     start: Start | None = None,
-    goal: RuleGoal | None = None,
+    goal: Goal | None = None,
 ) -> Iterator[EpochResult]:
     """Train one configuration; yields after every epoch and ends with the last one, or with the one that diverged.
 
@@ -54,7 +54,7 @@ def train(
     if start is not None:
         trial.restore(start.folder)
     for epoch in range(start.epoch + 1 if start else 1, config.training.epochs + 1):
-        result = result_of(trial.run_epoch(epoch), data.task, config.training, goal or RuleGoal())
+        result = result_of(trial.run_epoch(epoch), data.task, config.training, goal or Goal())
         yield result
         if result.diverged:
             return

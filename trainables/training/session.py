@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.folds import one_fold
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import open_pool
 from rarecall.trainables.training.cross_validation import train_folds
-from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import Start, train
 from rarecall.trainables.training.request import TrialRequest
@@ -22,7 +22,7 @@ OpenSession = Callable[[Any, Worker], RunTrial]
 class TrainingSession:
     """Opened once per process; called with one trial's configuration after another. goal: as in `train`."""
 
-    def __init__(self, base: BaseModel, goal: RuleGoal | None = None) -> None:
+    def __init__(self, base: BaseModel, goal: Goal | None = None) -> None:
         self.base, self.goal = base, goal
 
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:

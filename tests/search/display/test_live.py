@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.search.display.live import LiveView, SearchView
-from rarecall.search.engine.searcher import Goal
 
 GOAL = Goal((parse("recall[common] >= 0.85"), parse("mae[*] <= 1.5")), "minority_recall")
 PARAMS = {

@@ -10,6 +10,7 @@ import torch
 import yaml
 from rich.console import Console
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.runs.ledger import Ledger
 from rarecall.search.experiment.schema import load_experiment
@@ -20,7 +21,6 @@ from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.demo.articles import write_articles
 from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.models.classifier import ClassifierPool, load_processor
-from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.loop import train
 from rarecall.trainables.training.worker import Worker
 from tests.test_experiment_files import FILES
@@ -56,7 +56,7 @@ def trained_run(folder, keywords_on):
     config, base = loaded.experiment, resolve_base("tiny-bert")
     data = prepare(config, load_processor(base), base=loaded.folder)
     pool = ClassifierPool(base, data.task.output_names, data.pad_id)
-    (epoch,) = train(config, data, pool, Worker(), goal=RuleGoal(config.criteria))
+    (epoch,) = train(config, data, pool, Worker(), goal=Goal.of(config.criteria, data.task.label_space.minority))
     run = folder / "run"
     run.mkdir()
     (run / "experiment.yaml").write_text(yaml.safe_dump(loaded.tree_for_run(), sort_keys=False))

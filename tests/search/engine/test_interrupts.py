@@ -9,8 +9,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.search.engine.interrupts import interrupts_deferred
-from rarecall.search.engine.searcher import STUDY_NAME, Goal, TrialSearcher
+from rarecall.search.engine.searcher import STUDY_NAME, TrialSearcher, TrialSpace
 from tests.idle_session import idle_config
 
 
@@ -57,12 +58,10 @@ def test_other_threads_have_no_signals_to_defer():
 def test_a_study_that_is_being_written_is_whole_afterwards(tmp_path, monkeypatch):
     journal = tmp_path / "optuna.journal"
     searcher = TrialSearcher(
-        {},
-        lambda params: idle_config("t0001"),
-        Goal((), "minority_recall"),
+        TrialSpace({}, lambda params: idle_config("t0001")),
+        Goal(),
         trials=1,
         seed=0,
-        first={},
         journal=journal,
     )
     unlink = os.unlink

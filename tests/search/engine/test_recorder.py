@@ -7,12 +7,13 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.tune.experiment import Trial
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import EpochRow
-from rarecall.search.engine.recorder import Recorder
+from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
-from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.trainables.slot import REPORT, EpochReport, Slot, SlotPlan
 from rarecall.trainables.training.request import TrialRequest, request_of
 from tests.idle_session import EPOCHS, HEADER, LABELS, IdleSession, idle_config
@@ -30,15 +31,14 @@ def ledger(tmp_path):
 def searcher_of(configs):
     """Suggests these configurations, one after another."""
     rest = iter(configs)
-    return TrialSearcher({}, lambda params: next(rest), GOAL, trials=len(configs), seed=0, first={})
+    return TrialSearcher(TrialSpace({}, lambda params: next(rest)), GOAL, trials=len(configs), seed=0)
 
 
 def recorder_of(ledger, folder, searcher, scheduler=None, deadline=None):
     told = []
     amounts = {"rare": {"rows": 2, "sampled": 4, "weight": 1.5}}
-    recorder = Recorder(
-        ledger, RunFolder(folder), searcher, scheduler, GOAL, {}, lambda *_: amounts, told.append, deadline
-    )
+    files, method = RunFiles(ledger, RunFolder(folder), {}), Method(searcher, scheduler, GOAL)
+    recorder = Recorder(files, method, Listeners(lambda request: amounts, told.append), deadline)
     return recorder, told
 
 

@@ -8,9 +8,10 @@ from ray.tune.search import Searcher
 from scipy.stats import beta
 
 from rarecall.analysis.criteria.criterion import parse
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.search.engine.known_points import KnownPoint
-from rarecall.search.engine.searcher import Goal, TrialSearcher
+from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.experiment.overrides import with_values
 from rarecall.trainables.training.request import request_of
 
@@ -37,16 +38,14 @@ def record(trial, epochs, status=None, params=None):
 def searcher(
     trials=3, earlier=(), goal=GOAL, seed=0, first=OWN_SETTINGS, distributions=DISTRIBUTIONS, journal=None, **more
 ):
+    space = TrialSpace(distributions, lambda params: with_values({"training": {"epochs": 3}}, params), first, **more)
     return TrialSearcher(
-        distributions=distributions,
-        make_config=lambda params: with_values({"training": {"epochs": 3}}, params),
-        goal=goal,
-        trials=trials,
-        seed=seed,
-        first=first,
-        earlier=earlier,
-        journal=journal,
-        **more,
+        space,
+        goal,
+        trials,
+        seed,
+        earlier,
+        journal,
     )
 
 

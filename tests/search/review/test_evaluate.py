@@ -11,7 +11,8 @@ from sklearn.metrics import f1_score
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.search.cli import rarecall
-from rarecall.search.review.evaluate import meaning, read_criteria
+from rarecall.search.review.criteria import read_criteria
+from rarecall.search.review.evaluate import meaning
 
 TRUE = ["common"] * 40 + ["rare"] * 5
 THEIRS = ["common"] * 38 + ["rare"] * 2 + ["rare"] * 3 + ["common"] * 2

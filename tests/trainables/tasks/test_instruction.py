@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.losses import IGNORED, FocalTokens
@@ -28,7 +29,7 @@ from rarecall.trainables.tasks import InstructedScores, build_task, keyword_rule
 from rarecall.trainables.tasks.config import TaskConfig
 from rarecall.trainables.tasks.keywords import marked
 from rarecall.trainables.training.batches import pad_left
-from rarecall.trainables.training.decision_rule import RuleGoal, decide
+from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.learning import open_forward
 from rarecall.trainables.training.loop import Start, build_model, train
 from rarecall.trainables.training.worker import Worker
@@ -119,7 +120,7 @@ def test_cuts_are_chosen_by_the_answers_that_can_be_read():
     task = task_of()
     texts = [task.completion(row) for row in scores - 2]
     texts[5] = texts[50] = "?"
-    decided, predictions = decide(task, answers_of(*texts), truth_of(scores), RuleGoal(), folds=3, seed=0)
+    decided, predictions = decide(task, answers_of(*texts), truth_of(scores), Goal(), folds=3, seed=0)
     assert decided.rule == pytest.approx((2, 6), abs=0.5)
     assert evaluate(predictions, task.label_space)["unparsable_answers"] == 2
     assert isinstance(decided, InstructedScores)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
@@ -21,7 +22,7 @@ from rarecall.trainables.models.classifier import ClassifierPool, load_processor
 from rarecall.trainables.tasks import TwoStageScores, build_task, keyword_rules
 from rarecall.trainables.tasks.config import TaskConfig
 from rarecall.trainables.tasks.keywords import marked
-from rarecall.trainables.training.decision_rule import RuleGoal, decide
+from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.loop import train
 from rarecall.trainables.training.worker import Worker
 
@@ -130,7 +131,7 @@ def test_the_threshold_is_chosen_for_the_recall_that_is_asked_for():
     task = task_of().with_minority(("pilot", "deployed"))
     outputs, truth = noisy(300)
     assert evaluate(task.predictions(outputs, truth), task.label_space)["recall[deployed]"] == 0
-    decided, predictions = decide(task, outputs, truth, RuleGoal(("recall[deployed] >= 0.7",)), folds=5, seed=0)
+    decided, predictions = decide(task, outputs, truth, Goal.of(("recall[deployed] >= 0.7",)), folds=5, seed=0)
     # The logits lie around -1 and -3; halfway, at -2, the probability is 0.119.
     assert 0.06 < decided.threshold < 0.25
     metrics = evaluate(predictions, task.label_space)
@@ -175,7 +176,7 @@ def test_a_tiny_model_learns_both_stages(tmp_path):
     assert isinstance(data.task, TwoStageScores)
     pool = ClassifierPool(base, data.task.output_names, data.pad_id)
     try:
-        results = list(train(config, data, pool, Worker(), goal=RuleGoal(("recall[deployed] >= 0.7",))))
+        results = list(train(config, data, pool, Worker(), goal=Goal.of(("recall[deployed] >= 0.7",))))
     finally:
         torch.set_num_threads(before)
     last = results[-1]

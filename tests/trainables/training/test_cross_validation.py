@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.encoding import joined
@@ -16,7 +17,7 @@ from rarecall.trainables.data.folds import one_fold
 from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix
-from rarecall.trainables.training.decision_rule import RuleGoal, decide
+from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.loop import Start, train
 from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession
@@ -149,7 +150,7 @@ def test_the_rule_is_that_of_all_rows(data, session):
     (without,) = session(plain(trial_config(**settings)), None)
     # Logarithms of probabilities are outputs, but for a number that all classes of a row share.
     outputs = np.log(without.predictions.probabilities)
-    task, predictions = decide(data.task, outputs, joined(data.train, data.validation), RuleGoal(), 3, 0)
+    task, predictions = decide(data.task, outputs, joined(data.train, data.validation), Goal(), 3, 0)
     assert with_rule.rule == pytest.approx(task.rule, abs=1e-4)
     assert isinstance(predictions, Predictions)
     assert with_rule.predictions.predicted_class.tolist() == predictions.predicted_class.tolist()

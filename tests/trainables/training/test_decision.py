@@ -3,15 +3,16 @@ import pytest
 from pydantic import TypeAdapter
 from sklearn.metrics import f1_score
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.tasks import build_task
 from rarecall.trainables.tasks.config import TaskConfig
-from rarecall.trainables.training.decision_rule import RuleGoal, decide, f1_thresholds, fit
+from rarecall.trainables.training.decision_rule import decide, f1_thresholds, fit
 
 TIERS = {"kind": "tiered_scores", "dimensions": {"score": {}}, "tiers": {"low": 0, "mid": 4, "high": 8}}
 PAIR = {"kind": "multiclass", "classes": ["common", "rare"], "minority": ["rare"]}
-GOAL = RuleGoal(("recall[common] >= 0.8",))
+GOAL = Goal.of(("recall[common] >= 0.8",))
 
 
 def task_of(config):
@@ -48,7 +49,7 @@ def test_no_row_is_decided_by_a_rule_that_has_seen_it():
     generator = np.random.default_rng(1)
     task = task_of(PAIR)
     truth = truth_of((np.arange(60) % 3 == 0).astype(np.int64))
-    goal = RuleGoal((), "macro_f1")
+    goal = Goal((), "macro_f1")
     seen, unseen = [], []
     for _ in range(8):
         outputs = generator.normal(size=(60, 2))
@@ -65,7 +66,7 @@ def test_cuts_of_predicted_scores_move_while_the_true_tiers_stay():
     truth = truth_of(task.tiers(true), scores=true)
     # Predictions shrunk towards the mean, as regression on rare high scores does.
     outputs = (0.3 * true + 1.5 + np.random.default_rng(0).normal(0, 0.1, true.shape)) / 10
-    goal = RuleGoal(("recall[low] >= 0.8",))
+    goal = Goal.of(("recall[low] >= 0.8",))
     plain = evaluate(task.predictions(outputs, truth), task.label_space)
     fitted = fit(task, outputs, truth, goal)
     found = fitted.predictions(outputs, truth)

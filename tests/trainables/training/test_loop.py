@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, recall_score
 from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models import checkpoint
@@ -16,10 +17,10 @@ from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix
 from rarecall.trainables.training.batches import pad
-from rarecall.trainables.training.decision_rule import RuleGoal
 from rarecall.trainables.training.epoch import EpochOutputs, Pass, last_passes, result_of
 from rarecall.trainables.training.forward import Forward, predict_outputs
 from rarecall.trainables.training.loop import Start, build_model, train
+from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession
 from rarecall.trainables.training.worker import Worker
 
@@ -255,7 +256,7 @@ def test_training_figures_are_decided_by_the_rule_of_the_epoch(data, fit, accura
     passes = (margins_of_one_half(data.train), margins_of_one_half(data.validation))
     outputs = EpochOutputs(1, *passes, 0.1, 0.2, 1.0, 0.0, save=lambda folder: None)
     training = trial_config({"decision_rule": {"fit": fit, "folds": 2}}).training
-    result = result_of(outputs, data.task, training, RuleGoal())
+    result = result_of(outputs, data.task, training, Goal())
     assert result.train_metrics["accuracy"] == pytest.approx(accuracy)
     assert result.seconds > 1.0
 
@@ -403,8 +404,8 @@ def test_scores_are_learnt_and_cut_into_tiers(still_minilm, scored):
 def test_a_session_runs_one_trial_after_another(still_minilm, data):
     session = TrainingSession(still_minilm)(data.for_trials(), Worker())
     config = trial_config({"epochs": 1})
-    tree = config.model_dump(mode="json")
-    assert figures(session(tree, None)) == figures(session(tree, None))
+    request = TrialRequest("t0001", {}, config.model_dump(mode="json"))
+    assert figures(session(request, None)) == figures(session(request, None))
 
 
 def test_precision_and_whole_state_are_in_the_checkpoint(data, pool, tmp_path):
