@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-newest check clean
+.PHONY: help demo test test-cluster test-newest check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, exp
 
 test: check  ## check, then the tests
 	$(BIN)/python -m pytest -q
+
+test-cluster: $(INSTALLED)  ## searches on several hosts, made of network namespaces on this machine; as root
+	$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster
 
 test-newest:  ## the newest Ray, Optuna, transformers and peft, in an environment of their own: what we rely on in them
 	$(PYTHON) -m venv .venv-newest

@@ -27,7 +27,7 @@ from rarecall.search.engine.header import header
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, find_run
 from rarecall.search.engine.searcher import TrialSource
-from rarecall.search.engine.tuner import amounts_told, run_trials, slot_plan
+from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.folds import with_folds
@@ -146,7 +146,8 @@ class _Finals:
             live = LiveView(view, console)
             listeners = Listeners(amounts_told(view, self.data), live.changed, live.retried)
             method = Method(QueueSearcher(left), None, goal)
-            plan = slot_plan(TrainingSession(self.base, goal), self.data, self.inner, slots, goal)
+            session = TrainingSession(self.base, goal, base_folder(self.base))
+            plan = slot_plan(session, self.data, self.inner, slots, goal)
             with live:
                 recorder = Recorder(RunFiles(ledger, self.inner, done), method, listeners)
                 run_trials(plan, slots.slots, len(left), recorder)

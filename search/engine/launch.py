@@ -25,7 +25,7 @@ from rarecall.search.engine.run_folder import RunFolder, open_run
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.trackers import check_installed, open_trackers
-from rarecall.search.engine.tuner import amounts_told, run_trials, slot_plan
+from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.auto_space import DerivedSpace, derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment
 from rarecall.search.experiment.yaml_file import read_yaml
@@ -103,7 +103,7 @@ class _Search:
         budget = self.loaded.experiment.search.time_budget
         deadline = None if budget is None else time.monotonic() + budget
         method = Method(self._searcher(), self._scheduler(), self.goal)
-        session = TrainingSession(self.base, self.goal)
+        session = TrainingSession(self.base, self.goal, base_folder(self.base))
         plan = slot_plan(session, self.data, self.files.folder, slots, self.goal)
         with live:
             run_trials(plan, slots.slots, self.left, Recorder(self.files, method, listeners, deadline), budget)

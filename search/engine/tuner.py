@@ -2,6 +2,8 @@
 
 import errno
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -11,10 +13,12 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
 from rarecall.search.cluster.reservations import reservations_returned
 from rarecall.search.cluster.session import SlotLayout
+from rarecall.search.cluster.travel import travelling
 from rarecall.search.display.live import SearchView
 from rarecall.search.engine.recorder import Amounts, Recorder
 from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
 from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.models.bases import BaseModel, local_everywhere
 from rarecall.trainables.slot import Slot, SlotPlan
 from rarecall.trainables.training.mitigation import mitigation
 from rarecall.trainables.training.request import TrialRequest
@@ -43,6 +47,13 @@ def slot_plan(
         goal=goal,
         epoch_timeout=slots.epoch_timeout,
     )
+
+
+def base_folder(base: BaseModel) -> Callable[[], Path] | None:
+    """For the workers of other machines, a local base model's folder; None where each finds the model by itself."""
+    if len(ray.nodes()) == 1 or base.portable or local_everywhere(base):
+        return None
+    return travelling(Path(base.source)).here
 
 
 def run_trials(plan: SlotPlan, slots: int, trials: int, recorder: Recorder, time_budget: float | None = None) -> None:

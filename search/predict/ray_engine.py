@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import ray
@@ -21,6 +20,7 @@ from rarecall.analysis.errors import Fault, InputError, RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.cluster.session import ray_session
+from rarecall.search.cluster.travel import travelling
 from rarecall.search.predict.engine import Rows, Tell, usable_rows
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
@@ -36,8 +36,6 @@ RESTARTS = 2
 # After how long without any worker the user is told why, and after how long a cluster without room is given up; a model
 # of many GB needs minutes to load. Workers that start much later than the first one have found no room.
 HINT_SECONDS, START_SECONDS, LATER_SECONDS = 15.0, 600.0, 60.0
-
-Files = dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,9 @@ def ray_engine(
     """
     with ray_session(address, data_bytes=_size(folder)):
         count, share = _layout(threads)
-        files = ray.put(_files(folder)) if address else None
+        opened = travelling(folder).here if address else folder.resolve
         worker_class: Any = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, **share)(Worker)
-        workers = [
-            worker_class.remote(str(folder.resolve()), [files], config, batch_size, threads) for _ in range(count)
-        ]
+        workers = [worker_class.remote(opened, config, batch_size, threads) for _ in range(count)]
         try:
             yield RayEngine(_started(workers, share, say), labels)
         finally:
@@ -99,16 +95,11 @@ def ray_engine(
 
 
 class Worker:
-    """One process of the cluster with the model. files: in a list, so that Ray fetches them only where needed."""
+    """One process of the cluster with the model. folder: gives its place on the machine where it is called."""
 
-    def __init__(
-        self, folder: str, files: list[Any], config: TrialConfig, batch_size: int, threads: int | None
-    ) -> None:
+    def __init__(self, folder: Callable[[], Path], config: TrialConfig, batch_size: int, threads: int | None) -> None:
         torch.set_num_threads(threads or CPU_THREADS)
-        path = Path(folder)
-        if not path.is_dir():
-            path = _unpacked(ray.get(files[0]))
-        self._predictor = open_predictor(path, config, batch_size)
+        self._predictor = open_predictor(folder(), config, batch_size)
 
     def ready(self) -> bool:
         """Whether the model is loaded: an actor answers only then."""
@@ -180,18 +171,5 @@ def _layout(threads: int | None) -> tuple[int, dict[str, Any]]:
     return cpus // each, {"num_cpus": each}
 
 
-def _files(folder: Path) -> Files:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def _size(folder: Path) -> int:
     return sum((folder / name).stat().st_size for name in WEIGHT_FILES if (folder / name).is_file())
-
-
-def _unpacked(files: Files) -> Path:
-    folder = Path(mkdtemp(prefix="rarecall-model-"))
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder

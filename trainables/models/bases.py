@@ -1,11 +1,13 @@
 """Base models by name: the embedded `minilm`, a tiny one, a local folder, or a hub name."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.trainables.models.minilm import minilm_folder
 
+MINILM = "minilm"
 TINY_PREFIX = "tiny-"
 
 
@@ -22,13 +24,36 @@ class BaseModel:
     portable: bool
 
 
+def local_everywhere(base: BaseModel) -> bool:
+    """Whether every machine with rarecall has the model, or can make it."""
+    return base.name == MINILM or base.name.startswith(TINY_PREFIX)
+
+
+def local_base(base: BaseModel, folder: Callable[[], Path] | None = None) -> BaseModel:
+    """The base model on the machine where this is called, which need not be the one that resolved it.
+
+    `minilm` and tiny models are made there. folder: where a local folder of the other machine has travelled to.
+
+    Raises:
+        InputError: as `resolve_base`, or a local folder that this machine does not have.
+    """
+    if local_everywhere(base):
+        return resolve_base(base.name)
+    if base.portable or Path(base.source).is_dir():
+        return base
+    if folder is None:
+        rule, remedy = "must be a folder that every node sees", "put it on shared storage"
+        raise InputError("model.base", [Fault("model.base", rule, repr(base.source), remedy)])
+    return replace(base, source=str(folder()))
+
+
 def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
     """Find the base model called `name`; a relative local folder counts from `folder`.
 
     Raises:
         InputError: `minilm` is not installed or its weights are not the published ones, or no tiny model is called so.
     """
-    if name == "minilm":
+    if name == MINILM:
         return BaseModel(name, str(minilm_folder()), portable=False)
     if name.startswith(TINY_PREFIX):
         # Heavy, and seldom needed.

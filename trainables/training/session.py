@@ -1,13 +1,14 @@
 """What one process of a slot keeps between trials: the base model."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.folds import one_fold
 from rarecall.trainables.data.prepared import PreparedData
-from rarecall.trainables.models.bases import BaseModel
+from rarecall.trainables.models.bases import BaseModel, local_base
 from rarecall.trainables.models.classifier import open_pool
 from rarecall.trainables.training.cross_validation import train_folds
 from rarecall.trainables.training.epoch import EpochResult
@@ -20,13 +21,16 @@ OpenSession = Callable[[Any, Worker], RunTrial]
 
 
 class TrainingSession:
-    """Opened once per process; called with one trial's configuration after another. goal: as in `train`."""
+    """Opened once per process; called with one trial's request after another.
 
-    def __init__(self, base: BaseModel, goal: Goal | None = None) -> None:
-        self.base, self.goal = base, goal
+    goal: as in `train`. folder: gives a local base model's folder on the machine where it is called.
+    """
+
+    def __init__(self, base: BaseModel, goal: Goal | None = None, folder: Callable[[], Path] | None = None) -> None:
+        self.base, self.goal, self.folder = base, goal, folder
 
     def __call__(self, data: PreparedData, worker: Worker) -> RunTrial:
-        pool = open_pool(self.base, data.task, data.pad_id)
+        pool = open_pool(local_base(self.base, self.folder), data.task, data.pad_id)
 
         def run_trial(request: TrialRequest, start: Start | None) -> Iterator[EpochResult]:
             trial, chosen = trial_and_data(request, data)
