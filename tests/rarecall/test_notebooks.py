@@ -1,4 +1,7 @@
-"""The notebooks of the documentation run from top to bottom; `python -m tests.rarecall.test_notebooks` writes outputs."""
+"""The notebooks of the documentation run from top to bottom.
+
+`python -m tests.rarecall.test_notebooks` runs them and writes their outputs.
+"""
 
 from pathlib import Path
 
