@@ -17,8 +17,8 @@ from rarecall.analysis.criteria.judging import shortfalls
 from rarecall.analysis.criteria.ranking import judge
 from rarecall.analysis.metrics import registry as metric_registry
 from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.metrics.registry import is_whole_count
 from rarecall.analysis.metrics.tally import Tally, tally
-from rarecall.analysis.metrics.weighted import AS_COUNTED
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import DRAWS, Draws, Slice, percentile, posterior
@@ -160,7 +160,7 @@ class _View:
     def _interval(self, verdict: Verdict, share: Proportion | None, counted: Tally) -> Interval:
         if share:
             return exact(share.hits, share.rows, self._level)
-        if verdict.criterion.metric in AS_COUNTED:
+        if is_whole_count(verdict.criterion.metric):
             return _of_count(verdict, counted, self._level)
         return percentile(self._drawn[verdict.key], self._level)
 

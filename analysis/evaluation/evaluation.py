@@ -9,7 +9,6 @@ from rarecall.analysis.criteria.verdicts import Assessment, assess, proportion
 from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
 from rarecall.analysis.metrics.registry import registered
 from rarecall.analysis.metrics.tally import tally
-from rarecall.analysis.metrics.weighted import AS_COUNTED
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import DRAWS, percentile, posterior
@@ -79,7 +78,7 @@ def _intervals(
     predictions: Predictions, labels: LabelSpace, level: float, draws: int, seed: int
 ) -> dict[str, Interval]:
     areas = {metric.name for metric in registered() if metric.needs == "probabilities"}
-    skipped = AS_COUNTED | (
+    skipped = {metric.name for metric in registered() if metric.whole_count} | (
         areas if len(labels.classes) > _CLASSES_FOR_AREAS or predictions.probabilities is None else set()
     )
     names = [metric.name for metric in registered() if metric.applies(labels) and metric.name not in skipped]

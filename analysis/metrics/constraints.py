@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from rarecall.analysis.metrics import widths
 from rarecall.analysis.metrics.registry import register
 from rarecall.analysis.metrics.tally import Tally
 
 
-@register("constraint_violations", "min", "amount", needs="constraints")
+@register("constraint_violations", "min", "amount", needs="constraints", whole_count=True, margin=widths.count_width)
 def constraint_violations(tally: Tally) -> float:
     """Number of rows whose predicted labels break an implication or an exclusion."""
     predicted = tally.predictions.predicted_labels

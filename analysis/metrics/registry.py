@@ -13,6 +13,7 @@ import numpy as np
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.metrics.means import known_mean
 from rarecall.analysis.metrics.tally import Tally
+from rarecall.analysis.metrics.widths import Width
 from rarecall.analysis.predictions.label_space import LabelSpace
 
 Direction = Literal["max", "min"]
@@ -31,6 +32,8 @@ LACKS: dict[Needs, str] = {
 }
 
 Compute = Callable[[Tally], FloatArray | float]
+# Values [draws, selectors], or [draws] without selector, from the rows and their weights [draws, n].
+Weighted = Callable[[Tally, FloatArray], FloatArray]
 ComputeT = TypeVar("ComputeT", bound=Compute)
 
 
@@ -42,6 +45,13 @@ class Metric:
     selector: what stands in the brackets; for a class or dimension `compute` gives one value each, for a group of
     classes it is called with the tally of that group. mean: whether the bare name exists as well and is the mean over
     the selector; a metric of groups has the bare name always, over all classes. needs: what a task must have.
+
+    The other fields are what intervals, verdicts, the search and the loop need to know:
+    from_counts: `compute` looks at counts by class alone and works along their last axes, so that all draws of the
+    bootstrap are computed at once. weighted: the same metric of weighted rows; without it, and without counts, rows are
+    repeated in proportion to their weights, which takes longer. margin: how far chance carries a value that is at its
+    threshold (`analysis.metrics.widths`); without it, 1 or the threshold if that is larger. whole_count: it counts the
+    rows at hand, and no weighting changes it. in_training: it is told of the training rows too.
     """
 
     name: str
@@ -51,6 +61,11 @@ class Metric:
     selector: Selector | None = None
     mean: bool = False
     needs: Needs = "classes"
+    from_counts: bool = False
+    weighted: Weighted | None = None
+    margin: Width | None = None
+    whole_count: bool = False
+    in_training: bool = True
 
     @property
     def bare(self) -> bool:
@@ -111,17 +126,37 @@ def register(
     selector: Selector | None = None,
     mean: bool = False,
     needs: Needs = "classes",
+    from_counts: bool = False,
+    weighted: Weighted | None = None,
+    margin: Width | None = None,
+    whole_count: bool = False,
+    in_training: bool = True,
 ) -> Callable[[ComputeT], ComputeT]:
-    """Register the decorated function as a metric.
+    """Register the decorated function as a metric; the arguments are the fields of `Metric`.
 
     Raises:
-        ValueError: a metric of this name exists.
+        ValueError: a metric of this name exists, or a metric of groups has a weighted version, which is by rows.
     """
+    if weighted is not None and selector == "group":
+        raise ValueError(f"a metric of groups must come from counts or rows, got a weighted version of {name!r}")
 
     def add(compute: ComputeT) -> ComputeT:
         if name in _REGISTRY:
             raise ValueError(f"a metric is registered once, got {name!r} again (choose another name)")
-        _REGISTRY[name] = Metric(name, direction, scale, compute, selector, mean, needs)
+        _REGISTRY[name] = Metric(
+            name,
+            direction,
+            scale,
+            compute,
+            selector,
+            mean,
+            needs,
+            from_counts,
+            weighted,
+            margin,
+            whole_count,
+            in_training,
+        )
         return compute
 
     return add
@@ -135,3 +170,9 @@ def registered() -> tuple[Metric, ...]:
 def find(name: str) -> Metric | None:
     """The metric of that bare name, None when there is none."""
     return _REGISTRY.get(name)
+
+
+def is_whole_count(name: str) -> bool:
+    """Whether the metric of that bare name counts the rows at hand; no for an unknown one."""
+    metric = find(name)
+    return metric is not None and metric.whole_count

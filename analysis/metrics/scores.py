@@ -3,6 +3,7 @@
 import numpy as np
 
 from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.metrics import widths
 from rarecall.analysis.metrics.means import known_mean
 from rarecall.analysis.metrics.registry import register
 from rarecall.analysis.metrics.tally import Tally
@@ -11,13 +12,32 @@ from rarecall.analysis.metrics.tally import Tally
 COLLAPSED = 0.25
 
 
-@register("mae", "min", "amount", selector="dimension", mean=True, needs="dimensions")
+def _weighted_mae(counted: Tally, weights: FloatArray) -> FloatArray:
+    return np.asarray(weights @ np.abs(counted.errors) / weights.sum(axis=1, keepdims=True))
+
+
+def _weighted_rmse(counted: Tally, weights: FloatArray) -> FloatArray:
+    return np.asarray(np.sqrt(weights @ counted.errors**2 / weights.sum(axis=1, keepdims=True)))
+
+
+@register(
+    "mae",
+    "min",
+    "amount",
+    selector="dimension",
+    mean=True,
+    needs="dimensions",
+    weighted=_weighted_mae,
+    margin=widths.mae_width,
+)
 def mae(tally: Tally) -> FloatArray:
     """Mean absolute error per dimension on the score scale, [dimensions]; the bare `mae` is their mean."""
     return known_mean(np.abs(tally.errors.T))
 
 
-@register("rmse", "min", "amount", selector="dimension", needs="dimensions")
+@register(
+    "rmse", "min", "amount", selector="dimension", needs="dimensions", weighted=_weighted_rmse, margin=widths.rmse_width
+)
 def rmse(tally: Tally) -> FloatArray:
     """Root mean squared error per dimension on the score scale, [dimensions]."""
     return np.asarray(np.sqrt(known_mean(tally.errors.T**2)))
@@ -35,7 +55,7 @@ def score_spread(tally: Tally) -> float:
     return float(np.std(predicted) / np.std(true))
 
 
-@register("catastrophic_failures", "min", "amount", needs="catastrophic")
+@register("catastrophic_failures", "min", "amount", needs="catastrophic", whole_count=True, margin=widths.count_width)
 def catastrophic_failures(tally: Tally) -> float:
     """Number of rows that are truly below one cut and predicted above another."""
     rule, predictions = tally.labels.catastrophic, tally.predictions
@@ -45,7 +65,7 @@ def catastrophic_failures(tally: Tally) -> float:
     return float(failed.sum())
 
 
-@register("unparsable_answers", "min", "amount", needs="written")
+@register("unparsable_answers", "min", "amount", needs="written", whole_count=True, margin=widths.count_width)
 def unparsable_answers(tally: Tally) -> float:
     """Number of rows whose answer cannot be read; their predictions are as wrong as can be."""
     answers = tally.predictions.unreadable

@@ -10,35 +10,15 @@ from typing import Protocol
 
 import numpy as np
 
-from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.metrics import registry as metric_registry
 from rarecall.analysis.metrics.evaluation import evaluate
+from rarecall.analysis.metrics.means import ratio
 from rarecall.analysis.metrics.registry import Metric
 from rarecall.analysis.metrics.tally import Tally, tally
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 
-# Computed from counts by class alone, of all draws at once: counts with an axis in front are nothing special to them.
-# Any metric that is not named here is computed from rows.
-FROM_COUNTS = frozenset(
-    (
-        "recall",
-        "precision",
-        "f1",
-        "macro_f1",
-        "micro_f1",
-        "weighted_f1",
-        "accuracy",
-        "minority_recall",
-        "minority_precision",
-        "minority_f1",
-        "matthews_correlation",
-        "quadratic_weighted_kappa",
-        "grade_distance",
-    )
-)
-# Whole counts speak about the rows at hand: no weighting changes them.
-AS_COUNTED = frozenset(("support", "catastrophic_failures", "constraint_violations", "unparsable_answers"))
 # How often rows are repeated to stand for their weights, for a metric that knows no weights.
 _COPIES = 4
 
@@ -77,11 +57,11 @@ class WeightedRows:
         Classes keep their size: weights count relative to the others of their class.
         """
         chosen = [one for one in metric_registry.registered() if one.name in names and one.applies(self.labels)]
-        single = [one for one in chosen if one.name in FROM_COUNTS and one.selector == "class"]
-        several = [one for one in chosen if one.name in FROM_COUNTS and one.selector != "class"]
+        single = [one for one in chosen if one.from_counts and one.selector == "class"]
+        several = [one for one in chosen if one.from_counts and one.selector != "class"]
         result = self._from_counts(single, weights.by_class, pseudo, 1.0)
         result |= self._from_counts(several, weights.overall, pseudo, 1 / math.sqrt(len(self.labels.classes)))
-        if by_row := [one for one in chosen if one.name not in FROM_COUNTS]:
+        if by_row := [one for one in chosen if not one.from_counts]:
             levelled = _levelled(weights.overall, self._strata)
             for metric in by_row:
                 result |= self._from_rows(metric, levelled)
@@ -99,10 +79,10 @@ class WeightedRows:
         return _keyed([key for metric in group for key in metric.keys(self.labels)], values)
 
     def _from_rows(self, metric: Metric, weights: FloatArray) -> dict[str, FloatArray]:
-        if metric.name in AS_COUNTED:
+        if metric.whole_count:
             values = np.tile(metric.values(self.tally), (len(weights), 1))
-        elif metric.name in _WEIGHTED:
-            values = _WEIGHTED[metric.name](self.tally, weights)
+        elif metric.weighted is not None:
+            values = metric.weighted(self.tally, weights).reshape(len(weights), -1)
             if metric.mean:
                 values = np.column_stack([values, _known_mean(values)])
         else:
@@ -217,67 +197,4 @@ def _known_mean(values: FloatArray) -> FloatArray:
     known = np.isfinite(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    return _ratio(total, count)
-
-
-def _mae(counted: Tally, weights: FloatArray) -> FloatArray:
-    return np.asarray(weights @ np.abs(counted.errors) / weights.sum(axis=1, keepdims=True))
-
-
-def _rmse(counted: Tally, weights: FloatArray) -> FloatArray:
-    return np.asarray(np.sqrt(weights @ counted.errors**2 / weights.sum(axis=1, keepdims=True)))
-
-
-def _roc_auc(counted: Tally, weights: FloatArray) -> FloatArray:
-    return _by_class(counted, weights, _area_under_roc)
-
-
-def _pr_auc(counted: Tally, weights: FloatArray) -> FloatArray:
-    return _by_class(counted, weights, _average_precision)
-
-
-Area = Callable[[FloatArray, FloatArray], FloatArray]
-
-
-def _by_class(counted: Tally, weights: FloatArray, area: Area) -> FloatArray:
-    """area: from the weights with and without the class, [draws, distinct probabilities], descending."""
-    values = np.full((len(weights), len(counted.support)), np.nan)
-    if counted.probabilities is None:
-        return values
-    truth = counted.truth
-    for index in np.flatnonzero((counted.support > 0) & (counted.support < counted.rows)):
-        values[:, index] = area(*_ranked(weights, truth[:, index], counted.probabilities[:, index]))
-    return values
-
-
-def _ranked(weights: FloatArray, truth: BoolArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
-    order = np.argsort(-probability, kind="stable")
-    _, starts = np.unique(-probability[order], return_index=True)
-    ranked = weights[:, order]
-    inside, outside = ranked * truth[order], ranked * ~truth[order]
-    return np.add.reduceat(inside, starts, axis=1), np.add.reduceat(outside, starts, axis=1)
-
-
-def _area_under_roc(inside: FloatArray, outside: FloatArray) -> FloatArray:
-    below = outside.sum(axis=1, keepdims=True) - np.cumsum(outside, axis=1) + outside / 2  # ties count half
-    pairs = inside.sum(axis=1) * outside.sum(axis=1)
-    return _ratio((inside * below).sum(axis=1), pairs)
-
-
-def _average_precision(inside: FloatArray, outside: FloatArray) -> FloatArray:
-    hits, taken = np.cumsum(inside, axis=1), np.cumsum(inside + outside, axis=1)
-    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-    total = inside.sum(axis=1)
-    return _ratio((inside * precision).sum(axis=1), total)
-
-
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
-_WEIGHTED: dict[str, Callable[[Tally, FloatArray], FloatArray]] = {
-    "mae": _mae,
-    "rmse": _rmse,
-    "roc_auc": _roc_auc,
-    "pr_auc": _pr_auc,
-}
+    return ratio(total, count, np.nan)

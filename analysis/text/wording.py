@@ -4,7 +4,6 @@ import math
 
 from rarecall.analysis.criteria.criterion import Verdict, split_key
 from rarecall.analysis.metrics import registry as metric_registry
-from rarecall.analysis.metrics.weighted import AS_COUNTED
 from rarecall.analysis.uncertainty.intervals import Interval
 
 _POWERS = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
@@ -35,7 +34,7 @@ def interval_text(key: str, interval: Interval) -> str:
         return "-"
     if is_share(key):
         return f"{100 * interval.low:.0f}–{100 * interval.high:.0f} %"
-    if split_key(key)[0] in AS_COUNTED:
+    if metric_registry.is_whole_count(split_key(key)[0]):
         return f"{math.floor(interval.low)}–{math.ceil(interval.high)}"
     return (
         f"{interval.low:.3g}–{interval.high:.3g}" if interval.high >= 10 else f"{interval.low:.2f}–{interval.high:.2f}"

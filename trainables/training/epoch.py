@@ -22,8 +22,6 @@ from rarecall.trainables.tasks.protocol import Outputs
 from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.worker import Worker
 
-# What is left out of the training figures: known counts, and areas, which need a sort per class.
-VALIDATION_ONLY = {"support", "roc_auc", "pr_auc"}
 TRAIN_DIGITS = 6
 
 
@@ -124,7 +122,7 @@ def _train_metrics(train: Pass, task: Task) -> dict[str, float]:
         return {}
     finite = np.isfinite(train.outputs).all(axis=1)
     predictions = task.predictions(train.outputs[finite], Part(train.split, train.rows[finite]))
-    names = {metric.name for metric in metrics.registered()} - VALIDATION_ONLY
+    names = {metric.name for metric in metrics.registered() if metric.in_training}
     found = evaluate(replace(predictions, slices={}), task.label_space, names)
     return {key: round(value, TRAIN_DIGITS) for key, value in found.items()}
 

@@ -1,5 +1,7 @@
 """Whole weights must say the same as repeated rows, any weights the same as scikit-learn's sample weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score, mean_absolute_error, roc_auc_score
 
 from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.metrics import registry
 from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.analysis.metrics.registry import registered
-from rarecall.analysis.metrics.weighted import AS_COUNTED, FROM_COUNTS, RowWeights, WeightedRows
+from rarecall.analysis.metrics.registry import is_whole_count, registered
+from rarecall.analysis.metrics.weighted import RowWeights, WeightedRows
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 
@@ -63,7 +66,7 @@ def test_whole_weights_are_repeated_rows(seed: int, kind: str) -> None:
     expected = evaluate(predictions.take(np.repeat(np.arange(len(counts)), counts.astype(int))), labels)
     assert set(values) == set(expected)
     for key, value in expected.items():
-        if key.partition("[")[0] not in AS_COUNTED:
+        if not is_whole_count(key.partition("[")[0]):
             assert values[key][0] == pytest.approx(value, abs=1e-9, nan_ok=True), key
 
 
@@ -94,12 +97,11 @@ def test_any_weights_are_sample_weights(seed: int) -> None:
 
 
 def test_a_metric_that_knows_no_weights_is_computed_from_repeated_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rarecall.analysis.metrics import weighted as module  # noqa: PLC0415
-
     predictions = single(3, scored=False)
     counts = counts_within(predictions, 3)
     rows = WeightedRows(predictions, CLASSES, np.arange(len(counts)))
-    monkeypatch.setattr(module, "FROM_COUNTS", FROM_COUNTS - {"accuracy"})
+    plain = replace(registry._REGISTRY["accuracy"], from_counts=False)
+    monkeypatch.setitem(registry._REGISTRY, "accuracy", plain)
     values = rows.values(["accuracy"], RowWeights(counts[None], counts[None]), no_pseudo)
     right = (predictions.true_class == predictions.predicted_class) * counts
     assert values["accuracy"][0] == pytest.approx(right.sum() / counts.sum(), abs=1e-9)
