@@ -1,14 +1,12 @@
 """The registry of losses: by name, for one kind of target, with parameters that are checked before they are used."""
 
-import dataclasses
-import difflib
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from torch import Tensor
 
 from rarecall.losses.facts import LabelFacts
+from rarecall.losses.parameters import defaults, nearest, parameter_faults, require_parameters_with_defaults
 
 Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 
@@ -81,7 +79,7 @@ class Registry:
             raise ValueError(f"target {target!r} has a default already, {self._defaults[target]!r}; got {name!r} too")
 
         def add(loss: LossClass) -> LossClass:
-            _require_parameters_with_defaults(loss)
+            require_parameters_with_defaults("loss", loss)
             self._losses[name], self._target_of[name] = loss, target
             if default:
                 self._defaults[target] = name
@@ -113,9 +111,8 @@ class Registry:
         """Accept a choice, or raise a ValueError with all its faults: what is wrong, what is allowed, what is near."""
         name = self._resolve(name, target)
         loss = self._losses[name]
-        faults = [fault for key, value in parameters.items() if (fault := _parameter_fault(loss, key, value))]
-        if faults:
-            raise ValueError(f"loss {name!r}: " + "; ".join(faults))
+        if faults := parameter_faults(loss, parameters):
+            raise ValueError(f"loss {name!r}: " + "; ".join(faults.values()))
 
     def default(self, target: Target) -> str | None:
         """The loss of a target where none is named."""
@@ -124,7 +121,7 @@ class Registry:
     def parameters(self, name: str | None, target: Target) -> tuple[str, ...]:
         """Names of the parameters of the loss `name`, or of the target's default for None; none for an unknown one."""
         loss = self._losses.get(self._defaults.get(target, "") if name is None else name)
-        return tuple(field.name for field in dataclasses.fields(loss)) if loss else ()  # type: ignore[arg-type]
+        return tuple(defaults(loss)) if loss else ()
 
     def _resolve(self, name: str | None, target: Target) -> str:
         allowed = self.names(target)
@@ -133,7 +130,7 @@ class Registry:
                 raise ValueError(f"target {target!r} has no default loss; name one of {list(allowed)}")
             return self._defaults[target]
         if name not in allowed:
-            raise ValueError(f"{self._unfit(name, target)}: must be one of {list(allowed)}{_nearest(name, allowed)}")
+            raise ValueError(f"{self._unfit(name, target)}: must be one of {list(allowed)}{nearest(name, allowed)}")
         return name
 
     def _unfit(self, name: str, target: Target) -> str:
@@ -145,37 +142,6 @@ class Registry:
 def _require_target(target: str) -> None:
     if target not in get_args(Target):
         raise ValueError(f"target must be one of {list(get_args(Target))}, got {target!r}")
-
-
-def _require_parameters_with_defaults(loss: object) -> None:
-    if not (isinstance(loss, type) and dataclasses.is_dataclass(loss)) or not _is_frozen(loss):
-        raise TypeError(f"a loss must be a frozen dataclass, got {loss!r}")
-    bare = [field.name for field in dataclasses.fields(loss) if field.default is dataclasses.MISSING]
-    if bare:
-        raise TypeError(f"every parameter of a loss needs a default, got {loss.__name__} without one for {bare}")
-
-
-def _is_frozen(loss: type) -> bool:
-    return bool(loss.__dataclass_params__.frozen)  # type: ignore[attr-defined]
-
-
-def _parameter_fault(loss: Callable[..., Loss], key: str, value: object) -> str:
-    """What is wrong with one parameter, the others at their defaults; empty when nothing is."""
-    allowed = [field.name for field in dataclasses.fields(loss)]  # type: ignore[arg-type]  # held by `register`
-    if key not in allowed:
-        return f"no parameter is called {key!r}: must be one of {allowed}{_nearest(key, allowed)}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return f"{key} must be a finite number, got {value!r}"
-    try:
-        loss(**{key: value})
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _nearest(given: str, allowed: Collection[str]) -> str:
-    near = difflib.get_close_matches(given, allowed, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 _registry = Registry()

@@ -4,13 +4,13 @@ Every section refuses keys it does not know. Only builders read these; losses, s
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from rarecall import losses
-from rarecall.trainables.imbalance import class_weights as weights
-from rarecall.trainables.section import Section
+from rarecall.trainables.imbalance import sampling, schemes
+from rarecall.trainables.section import Keys, OpenSection, Section, joined_errors, key_errors
 from rarecall.trainables.tasks.config import TaskConfig, loss_target
 
 FEWEST_FOLDS = 2
@@ -128,32 +128,56 @@ class WeightedSamplingConfig(Section):
     strength: float = Field(0.0, ge=0, le=1)
 
 
-class ClassWeightsConfig(Section):
+class ClassWeightsConfig(OpenSection):
     """Row weights, or the weights of the positive labels where a row may have several, from counts after sampling.
 
-    scheme: `power` is (n_max / n_c) ** strength; see `trainables.imbalance.class_weights` for all. strength: of
-    `power`. beta: of `effective_number`. values: weights by class that take the place of the scheme's, and are not
-    capped. cap: what the scheme gives is never above it.
+    scheme: `power` is (n_max / n_c) ** strength; see `trainables.imbalance.class_weights` for all. Its own parameters
+    are keys beside it, which the registry checks. strength and beta, of `power` and `effective_number`, may stand
+    beside any scheme. values: weights by class that take the place of the scheme's, and are not capped. cap: what the
+    scheme gives is never above it.
     """
 
     scheme: str = "power"
-    strength: float = Field(0.0, ge=0, le=1)
-    beta: float = Field(0.999, ge=0, lt=1)
+    strength: float = 0.0
+    beta: float = 0.999
     values: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     cap: float = Field(10.0, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: Any) -> Any:
+        """Write out the scheme's own parameters, so that what is in force can be seen, searched and compared."""
+        if not isinstance(values, Mapping):
+            return values
+        return {**schemes.parameters(str(values.get("scheme", cls.model_fields["scheme"].default))), **values}
 
     @field_validator("scheme")
     @classmethod
     def _registered(cls, value: str) -> str:
-        if value not in weights.names():
-            raise ValueError(f"must be one of {list(weights.names())}, got {value!r}")
+        if fault := schemes.unknown(value):
+            raise ValueError(fault)
         return value
 
+    @model_validator(mode="after")
+    def _parameters_fit(self) -> "ClassWeightsConfig":
+        shared = {"strength": self.strength, "beta": self.beta}
+        faults = schemes.faults(self.scheme, {**self.parameters, **(self.__pydantic_extra__ or {})})
+        for owner, key in (("power", "strength"), ("effective_number", "beta")):
+            faults |= schemes.faults(owner, {key: shared[key]}) if key not in self.parameters else {}
+        if faults:
+            raise key_errors("class_weights", {(key,): fault for key, fault in faults.items()})
+        return self
 
-class LossConfig(BaseModel):
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Those that the scheme reads."""
+        given = {"strength": self.strength, "beta": self.beta, **(self.__pydantic_extra__ or {})}
+        return {key: given[key] for key in schemes.parameters(self.scheme) if key in given}
+
+
+class LossConfig(OpenSection):
     """A registered loss by name, the task's default without one, and its own parameters, which the registry checks."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     name: str | None = None
 
     @property
@@ -182,8 +206,11 @@ class DecisionRuleConfig(Section):
     keywords: bool = True
 
 
-class TrainingConfig(Section):
-    """The optimiser, its schedule, and the mitigations."""
+class TrainingConfig(OpenSection):
+    """The optimiser, its schedule, and the mitigations.
+
+    Further keys are sections of registered samplers, each with the sampler's own parameters.
+    """
 
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(16, ge=1, description="rows per forward pass, over all workers")
@@ -212,6 +239,40 @@ class TrainingConfig(Section):
     decision_rule: DecisionRuleConfig = DecisionRuleConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _sections_of_samplers(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Write out the sections of samplers that are no fields here, and hold them against their samplers."""
+        if not isinstance(values, Mapping):
+            return handler(values)
+        own = [name for name in sampling.names() if name not in cls.model_fields]
+        faults: dict[Keys, str] = {}
+        for name in own:
+            faults |= _sampler_faults(name, values.get(name, {}))
+        unknown = [(str(key),) for key in values if key not in own and key not in cls.model_fields]
+        errors = [key_errors("training", faults, unknown)] if faults or unknown else []
+        faulty = {keys[0] for keys in faults}
+        sections = {name: {**sampling.parameters(name), **values.get(name, {})} for name in own if name not in faulty}
+        try:
+            valid = handler({**values, **sections})
+        except ValidationError as error:
+            errors.append(error)
+        if errors:
+            raise joined_errors(errors)
+        return valid
+
+    def samplers(self) -> dict[str, dict[str, Any]]:
+        """Parameters of each registered sampler by its name."""
+        sections = self.model_dump()
+        return {name: sections[name] for name in sampling.names() if name in sections}
+
+
+def _sampler_faults(name: str, section: Any) -> dict[Keys, str]:
+    """What is wrong with the section of a sampler, by the keys that lead there."""
+    if not isinstance(section, Mapping):
+        return {(name,): f"must be a section with keys of its own, got {section!r}"}
+    return {(name, key): fault for key, fault in sampling.faults(name, section).items()}
+
 
 class TrialConfig(Section):
     """All that one trial needs."""
@@ -219,7 +280,8 @@ class TrialConfig(Section):
     data: DataConfig
     task: TaskConfig
     model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
+    # Made when it is needed, since samplers may be registered after this module.
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")
     def _loss_fits_task(self) -> "TrialConfig":
@@ -254,7 +316,7 @@ class TrialConfig(Section):
     @model_validator(mode="after")
     def _weights_fit_task(self) -> "TrialConfig":
         section = self.training.class_weights
-        if section.scheme in weights.ROW_SCHEMES and self.task.kind != "tiered_scores":
+        if schemes.weighs_rows(section.scheme) and self.task.kind != "tiered_scores":
             raise ValueError(
                 f"training.class_weights.scheme: {section.scheme} weighs rows by their scores, and a task of kind "
                 f"{self.task.kind} has none"

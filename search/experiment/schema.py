@@ -13,6 +13,7 @@ from rarecall.analysis.metrics import registry as metrics
 from rarecall.search.experiment.overrides import value_at, with_values
 from rarecall.search.experiment.space import (
     LOSS_NAME,
+    SCHEME,
     Condition,
     SpaceEntry,
     conditions,
@@ -22,6 +23,7 @@ from rarecall.search.experiment.space import (
 from rarecall.search.experiment.validation_errors import faults_of, nearest, value_fault
 from rarecall.search.experiment.yaml_file import read_extended
 from rarecall.trainables.config import TrialConfig, check_loss
+from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.section import Section
 from rarecall.trainables.tasks.config import default_loss, loss_parameters, loss_target
 
@@ -263,7 +265,11 @@ def _condition_faults(key: str, entry: SpaceEntry | None, space: Mapping[str, An
 
 
 def _companions(key: str, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The loss that a searched parameter of it needs, where the losses are searched too and another one is set."""
+    """The loss or the scheme that a searched parameter of it needs, where these are searched too and another is set."""
+    if key.rpartition(".")[0] == SCHEME.rpartition(".")[0] and key != SCHEME:
+        choices = (tree["space"].get(SCHEME) or {}).get("choices") or ()
+        readers = [one for one in choices if key.rpartition(".")[2] in schemes.parameters(str(one))]
+        return {SCHEME: readers[0]} if readers else {}
     choices, task = (tree["space"].get(LOSS_NAME) or {}).get("choices") or (), tree.get("task")
     section, _, name = key.rpartition(".")
     if section != LOSS_NAME.rpartition(".")[0] or key == LOSS_NAME or not isinstance(task, Mapping):
@@ -281,14 +287,25 @@ def _fault_of_value(tree: Mapping[str, Any], key: str, value: Any, companions: M
 
 
 def with_parameters(sections: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The sections with a trial's parameters put in; where the loss is one of them, without what it does not read."""
+    """The sections with a trial's parameters put in; where the loss or the weighting scheme is one of them, without
+    what it does not read.
+    """
     tree = with_values(sections, params)
+    if SCHEME in params:
+        tree = with_values(tree, {"training.class_weights": _read_by_scheme(tree["training"]["class_weights"])})
     task = tree.get("task")
     if LOSS_NAME not in params or not isinstance(task, Mapping):
         return tree
     known = loss_parameters(params[LOSS_NAME], loss_target(task))
     loss = {key: value for key, value in tree["training"]["loss"].items() if key == "name" or key in known}
     return with_values(tree, {"training.loss": loss})
+
+
+def _read_by_scheme(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Class weights without the parameters of other schemes than theirs."""
+    own = schemes.parameters(str(section["scheme"]))
+    others = {key for name in schemes.names() for key in schemes.parameters(name)} - {*own, "strength", "beta"}
+    return {key: value for key, value in section.items() if key not in others}
 
 
 def _messages(sections: Mapping[str, Any]) -> set[str]:
@@ -308,6 +325,8 @@ def searchable_keys() -> list[str]:
     return [
         *default_space("classes", "lora", ("gamma",), "power"),
         *_dotted(TrialConfig.model_fields, ("model", "training")),
+        *(f"training.class_weights.{key}" for name in schemes.names() for key in schemes.parameters(name)),
+        *(f"training.{name}.{key}" for name in sampling.names() for key in sampling.parameters(name)),
     ]
 
 

@@ -11,6 +11,7 @@ from optuna.distributions import (
 )
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from rarecall.trainables.imbalance import schemes
 from rarecall.trainables.section import Section
 
 Scalar = bool | int | float | str
@@ -97,7 +98,7 @@ def default_space(target: str, adapter: str, loss_parameters: Collection[str], s
         "training.loss.gamma": RangeConfig(low=0.0, high=2.0 if target == "scores" else 3.0),
         "training.learning_rate": RangeConfig(low=5e-5, high=5e-3, log=True),
     }
-    if scheme != "power":
+    if "strength" not in schemes.parameters(scheme):
         del space["training.class_weights.strength"]
     if "gamma" not in loss_parameters:
         del space["training.loss.gamma"]
@@ -106,8 +107,8 @@ def default_space(target: str, adapter: str, loss_parameters: Collection[str], s
     return space
 
 
-# Which schemes of class weights read a setting, where not all do.
-_SCHEMES_READING = {"strength": ("power",), "beta": ("effective_number",)}
+# Settings beside the scheme of class weights that are of all schemes.
+_OF_ALL_SCHEMES = ("values", "cap")
 
 
 def conditions(
@@ -134,7 +135,7 @@ def _reads(parent: str, choice: str, name: str, loss_parameters: Callable[[str],
     """Whether a loss or a weighting scheme has a parameter."""
     if parent == LOSS_NAME:
         return name in loss_parameters(choice)
-    return choice in _SCHEMES_READING.get(name, (choice,))
+    return name in _OF_ALL_SCHEMES or name in schemes.parameters(choice)
 
 
 def is_searchable(key: str) -> bool:

@@ -1,61 +1,16 @@
 """Class weights: how much more a row of a rare class, or a rare label, counts.
 
-A scheme is a frozen dataclass with `@register(name)` beside it. Its fields are its parameters, under the names they
-have in the experiment file, and calling it with the rows [k] of the classes that have any gives their weights [k].
+Calling a scheme (`trainables.imbalance.schemes`) with the rows [k] of the classes that have any gives their weights
+[k].
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
-from rarecall.trainables.imbalance.label_density import label_density
-
-
-class Scheme(Protocol):
-    """Weights [k] from counts [k], all above 0."""
-
-    def __call__(self, counts: FloatArray, /) -> FloatArray: ...
-
-
-SchemeClass = TypeVar("SchemeClass", bound=Callable[..., Scheme])
-_schemes: dict[str, Callable[..., Scheme]] = {}
-# Weights of single rows [n], from their scores [n, dimensions] and how often each comes in an epoch [n].
-ROW_SCHEMES: Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]] = {"label_density": label_density}
-
-
-def register(name: str) -> Callable[[SchemeClass], SchemeClass]:
-    """Decorator for a frozen dataclass that becomes the scheme `name`; a ValueError for a name that is taken."""
-
-    if name in names():
-        raise ValueError(f"weighting schemes must have unique names, got {name!r} twice")
-
-    def add(scheme: SchemeClass) -> SchemeClass:
-        _schemes[name] = scheme
-        return scheme
-
-    return add
-
-
-def names() -> tuple[str, ...]:
-    """All schemes, sorted; those of ROW_SCHEMES need scores."""
-    return tuple(sorted((*_schemes, *ROW_SCHEMES)))
-
-
-def build_scheme(name: str, parameters: Mapping[str, Any]) -> Scheme:
-    """The scheme `name` with those of `parameters` that it has.
-
-    Raises:
-        ValueError: no such scheme, or a parameter outside its range.
-    """
-    if name not in _schemes:
-        raise ValueError(f"the scheme of class weights must be one of {sorted(_schemes)}, got {name!r}")
-    scheme = _schemes[name]
-    own = {field.name for field in dataclasses.fields(scheme)}  # type: ignore[arg-type]
-    return scheme(**{key: value for key, value in parameters.items() if key in own})
+from rarecall.trainables.imbalance.schemes import Scheme, register
 
 
 @register("none")

@@ -1,14 +1,26 @@
 """Label distribution smoothing: weights for rows whose scores are rare, where there are no classes to count."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import convolve1d
 
 from rarecall.analysis.arrays import FloatArray
+from rarecall.trainables.imbalance.schemes import register
 
 # As in the authors' code: ages in bins of a year, about a hundred of them, a kernel of five bins, σ of two.
 BINS = 100
 KERNEL_RADIUS = 2
 KERNEL_SIGMA = 2.0
+
+
+@register("label_density", by_row=True)
+@dataclass(frozen=True)
+class LabelDensity:
+    """One over the smoothed density of a row's scores: see `label_density`."""
+
+    def __call__(self, scores: FloatArray, times: FloatArray) -> FloatArray:
+        return label_density(scores, times)
 
 
 def label_density(scores: FloatArray, times: FloatArray) -> FloatArray:

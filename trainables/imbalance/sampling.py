@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from rarecall.analysis.arrays import FloatArray, IntArray
+from rarecall.losses.parameters import defaults, parameter_faults, require_parameters_with_defaults
 
 
 class Sampler(Protocol):
@@ -29,12 +30,19 @@ _samplers: dict[str, Callable[..., Sampler]] = {}
 
 
 def register(name: str) -> Callable[[SamplerClass], SamplerClass]:
-    """Decorator for a frozen dataclass that becomes the sampler `name`; a ValueError for a name that is taken."""
+    """Decorator for a frozen dataclass that becomes the sampler `name`, with a section of that name below `training`.
 
+    Its fields, numbers with a default each, are the keys of the section; at the defaults it must change nothing.
+
+    Raises:
+        TypeError: the class is not such a dataclass.
+        ValueError: the name is taken.
+    """
     if name in _samplers:
         raise ValueError(f"samplers must have unique names, got {name!r} twice")
 
     def add(sampler: SamplerClass) -> SamplerClass:
+        require_parameters_with_defaults("sampler", sampler)
         _samplers[name] = sampler
         return sampler
 
@@ -46,13 +54,23 @@ def names() -> tuple[str, ...]:
     return tuple(_samplers)
 
 
-def build(parameters: Mapping[str, Mapping[str, Any]]) -> tuple[Sampler, ...]:
-    """All samplers in their order; parameters: by sampler name, defaults where there are none.
+def parameters(name: str) -> dict[str, float]:
+    """The parameters of a sampler that exists, with their defaults."""
+    return defaults(_samplers[name])
+
+
+def faults(name: str, given: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with each of the parameters of a sampler that exists."""
+    return parameter_faults(_samplers[name], given)
+
+
+def build(given: Mapping[str, Mapping[str, Any]]) -> tuple[Sampler, ...]:
+    """All samplers in their order; given: parameters by sampler name, defaults where there are none.
 
     Raises:
         ValueError: a parameter outside its range.
     """
-    return tuple(sampler(**parameters.get(name, {})) for name, sampler in _samplers.items())
+    return tuple(sampler(**given.get(name, {})) for name, sampler in _samplers.items())
 
 
 def sample(samplers: Sequence[Sampler], classes: IntArray, minority: Sequence[int], seed: int, epoch: int) -> IntArray:

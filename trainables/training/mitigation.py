@@ -11,15 +11,8 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.losses import LabelFacts
 from rarecall.trainables.config import ClassWeightsConfig, TrainingConfig
 from rarecall.trainables.imbalance import sampling
-from rarecall.trainables.imbalance.class_weights import (
-    ROW_SCHEMES,
-    Scheme,
-    Weights,
-    build_scheme,
-    cap_weights,
-    class_weights,
-    label_weights,
-)
+from rarecall.trainables.imbalance.class_weights import Weights, cap_weights, class_weights, label_weights
+from rarecall.trainables.imbalance.schemes import Scheme, build_row_scheme, build_scheme, weighs_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +95,7 @@ def mitigation(
     size = len(task_label_space.classes)
     rows = np.bincount(split_classes, minlength=size)[:size]
     sampled = _whole(np.bincount(split_classes, times, minlength=size)[:size])
-    if section.scheme in ROW_SCHEMES:
+    if weighs_rows(section.scheme):
         weights, row_weights = _weights_by_row(split_classes, size, section, scores, times, by_name)
     else:
         weights = class_weights(sampled, _scheme(section), section.cap, by_name)
@@ -126,7 +119,7 @@ def _whole(counts: Any) -> Any:
 
 
 def _samplers(training: TrainingConfig) -> tuple[sampling.Sampler, ...]:
-    return sampling.build({name: getattr(training, name).model_dump() for name in sampling.names()})
+    return sampling.build(training.samplers())
 
 
 def _minority(labels: LabelSpace) -> list[int]:
@@ -141,7 +134,7 @@ def _times(classes: IntArray, labels: LabelSpace, training: TrainingConfig) -> F
 
 
 def _scheme(section: ClassWeightsConfig) -> Scheme:
-    return build_scheme(section.scheme, {"strength": section.strength, "beta": section.beta})
+    return build_scheme(section.scheme, section.parameters)
 
 
 def _by_index(values: Mapping[str, float], classes: tuple[str, ...]) -> dict[int, float]:
@@ -166,7 +159,8 @@ def _weights_by_row(
         raise ValueError(
             f"training.class_weights.scheme: {section.scheme} weighs rows by their scores, and the task has none"
         )
-    row_weights, row_capped = cap_weights(ROW_SCHEMES[section.scheme](scores, times), section.cap)
+    scheme = build_row_scheme(section.scheme, section.parameters)
+    row_weights, row_capped = cap_weights(scheme(scores, times), section.cap)
     for index, weight in by_name.items():
         row_weights[classes == index], row_capped[classes == index] = weight, False
     counts = np.bincount(classes, minlength=size)[:size]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from rarecall.trainables.imbalance import class_weights as weights
+from rarecall.trainables.imbalance import schemes
 from rarecall.trainables.imbalance.class_weights import (
     Alike,
     Balanced,
@@ -32,11 +32,11 @@ EVERY = [
 
 
 # What every registered scheme must do.
-every_scheme = pytest.mark.parametrize("scheme", [weights.build_scheme(*case) for case in EVERY], ids=str)
+every_scheme = pytest.mark.parametrize("scheme", [schemes.build_scheme(*case) for case in EVERY], ids=str)
 
 
 def test_every_scheme_of_classes_is_tested_here():
-    assert {name for name, _ in EVERY} == set(weights.names()) - set(weights.ROW_SCHEMES)
+    assert {name for name, _ in EVERY} == {name for name in schemes.names() if not schemes.weighs_rows(name)}
 
 
 @every_scheme
@@ -172,7 +172,7 @@ def test_a_label_that_none_or_all_have_weighs_1():
         (lambda: class_weights(TIERS, Inverse(), math.nan), "cap must be at least 1, got nan"),
         (lambda: class_weights(-TIERS[:1], Inverse(), 10), r"counts must not be negative, got \[-1519.0\]"),
         (lambda: label_weights(TIERS[:1], 1000, Inverse(), 10), r"counts must not be negative, got \[-519.0\]"),
-        (lambda: weights.build_scheme("blanced", {}), r"must be one of \['balanced', .*\], got 'blanced'"),
+        (lambda: schemes.build_scheme("blanced", {}), r"must be one of \['balanced', .*\], got 'blanced'"),
     ],
 )
 def test_arguments_outside_their_range_are_refused(call, message):
@@ -183,11 +183,11 @@ def test_arguments_outside_their_range_are_refused(call, message):
 @pytest.mark.parametrize("name", ["balanced", "label_density"])
 def test_a_name_is_taken_once(name):
     with pytest.raises(ValueError, match=f"must have unique names, got '{name}' twice"):
-        weights.register(name)
+        schemes.register(name)
 
 
 def test_a_scheme_gets_the_parameters_it_has():
     both = {"strength": 0.5, "beta": 0.9}
-    assert weights.build_scheme("power", both) == Power(0.5)
-    assert weights.build_scheme("effective_number", both) == EffectiveNumber(0.9)
-    assert weights.build_scheme("none", both) == Alike()
+    assert schemes.build_scheme("power", both) == Power(0.5)
+    assert schemes.build_scheme("effective_number", both) == EffectiveNumber(0.9)
+    assert schemes.build_scheme("none", both) == Alike()

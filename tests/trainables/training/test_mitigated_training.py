@@ -11,8 +11,7 @@ from torch.nn.functional import cross_entropy
 from rarecall import losses
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import prepare
-from rarecall.trainables.imbalance import class_weights as weights
-from rarecall.trainables.imbalance import sampling
+from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.models.classifier import load_processor, open_pool
@@ -32,7 +31,7 @@ TASKS = {
 TASKS["two_stage"] = {**TASKS["scores"], "two_stage": {"rare": "high"}}
 TASKS["tokens"] = {**TASKS["scores"], "instruction": {"prompt": "{text}"}}
 MITIGATIONS = [
-    *({"class_weights": {"scheme": name, "strength": 0.5}} for name in weights.names()),
+    *({"class_weights": {"scheme": name, "strength": 0.5}} for name in schemes.names()),
     *(
         {name: {key: 0.5 for key in vars(sampler)}}
         for name, sampler in zip(sampling.names(), sampling.build({}), strict=True)
@@ -105,7 +104,7 @@ def test_every_loss_trains(target, name, prepared):
 @pytest.mark.parametrize("training", MITIGATIONS, ids=str)
 @pytest.mark.parametrize("target", ["scores", "labels", "two_stage", "tokens"])
 def test_every_scheme_and_sampler_trains(target, training, prepared):
-    if target == "labels" and training.get("class_weights", {}).get("scheme") in weights.ROW_SCHEMES:
+    if target == "labels" and schemes.weighs_rows(training.get("class_weights", {}).get("scheme")):
         with pytest.raises(ValueError, match=r"class_weights.scheme: label_density weighs rows by their scores"):
             trial_config(target, training)
         return
