@@ -19,6 +19,7 @@ import orjson
 from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.criterion import check_objective, check_second_objective
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.plugins.stored import load_stored
 from rarecall.analysis.runs.run import (
     EndRow,
     EpochRow,
@@ -217,6 +218,7 @@ class _Reader:
             end = EndRow.from_row(row)
             self._record(end.trial).end = end
         elif kind == "run":
+            load_stored(self._home(), row.get("plugins") or (), known=True)
             header_criteria(row)
             header_bands(row)
             check_objective(row["objective"], header_labels(row))
@@ -224,6 +226,11 @@ class _Reader:
             self.headers.append(row)
         else:
             raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {kind!r}")
+
+    def _home(self) -> Path:
+        """The run folder; finalists have a ledger of their own within it."""
+        folder = self.path.parent
+        return folder.parent if (folder.parent / LEDGER_NAME).is_file() else folder
 
     def _record(self, trial: str) -> TrialRecord:
         if trial not in self.trials:

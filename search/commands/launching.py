@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, launch_options
+from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, TRUST, launch_options
 from rarecall.search.commands.printing import print_leaderboard
 
 
@@ -36,6 +36,7 @@ def train(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: i
 )
 @OVERWRITE
 @ADDRESS
+@TRUST
 def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str | None) -> None:
     """Train the best trials of RUN again on other folds and seeds, and name the winner by what all folds say.
 

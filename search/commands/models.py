@@ -6,10 +6,11 @@ from typing import Any
 import click
 from rich.console import Console
 
-from rarecall.search.commands.options import ADDRESS, RUN
+from rarecall.search.commands.options import ADDRESS, RUN, TRUST
 
 
 @click.command()
+@TRUST
 @RUN
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
 @click.option("--trial", metavar="ID", help="This trial instead of the winner.")
@@ -32,6 +33,7 @@ def export(public: bool, **options: Any) -> None:
 
 
 @click.command()
+@TRUST
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".jsonl, .csv or .parquet file.")

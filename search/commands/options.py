@@ -35,9 +35,27 @@ LEVEL = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
+def _trust(context: click.Context, option: click.Parameter, value: bool) -> None:
+    """For the rest of the command."""
+    from rarecall.analysis.plugins.stored import trusting
+
+    context.with_resource(trusting(value))
+
+
+TRUST = click.option(
+    "--trust-plugins",
+    is_flag=True,
+    envvar="RARECALL_TRUST_PLUGINS",
+    expose_value=False,
+    is_eager=True,
+    callback=_trust,
+    help="Run the plugins that the folder names, whoever wrote them.",
+)
+
+
 def launch_options(command: Command) -> Command:
     """What every command takes that trains what an experiment says."""
-    return _with(command, EXPERIMENT, SET, QUICK, SAMPLE, RESUME, OVERWRITE, ADDRESS)
+    return _with(command, EXPERIMENT, SET, QUICK, SAMPLE, RESUME, OVERWRITE, ADDRESS, TRUST)
 
 
 def meaning_options(command: Command) -> Command:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rarecall.search.commands.options import EXPERIMENT, JSON, SET
+from rarecall.search.commands.options import EXPERIMENT, JSON, SET, TRUST
 
 
 @click.command()
@@ -22,6 +22,7 @@ def generate(output: Path, rows: int, seed: int) -> None:
 
 @click.command()
 @EXPERIMENT
+@TRUST
 @SET
 @click.option("--png", type=click.Path(path_type=Path), help="Draw the counts and ratios to this file.")
 @JSON
@@ -44,6 +45,7 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
 
 @click.command()
 @EXPERIMENT
+@TRUST
 @SET
 @click.option("--no-measure", is_flag=True, help="Train no steps: rows, criteria, epochs and memory only.")
 @JSON

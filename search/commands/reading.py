@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from rarecall.search.commands.options import CRITERIA, JSON, RUN, meaning_options
+from rarecall.search.commands.options import CRITERIA, JSON, RUN, TRUST, meaning_options
 from rarecall.search.commands.printing import print_leaderboard
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@TRUST
 @RUN
 @click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
 @click.option("--json", "form", flag_value="json", help="The same as JSON.")
@@ -44,6 +45,7 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
 
 
 @click.command()
+@TRUST
 @click.argument("target")
 @CRITERIA
 @meaning_options
@@ -76,6 +78,7 @@ def evaluate(
 
 
 @click.command()
+@TRUST
 @click.argument("targets", nargs=-1, required=True)
 @meaning_options
 @JSON
@@ -95,6 +98,7 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
 
 
 @click.command()
+@TRUST
 @click.argument("target")
 @click.option("--write", type=click.Path(path_type=Path), help="Experiment file to write, with the changes made.")
 @JSON
@@ -119,6 +123,7 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
 
 
 @click.command()
+@TRUST
 @click.argument("target")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write, or folder for figures."

@@ -147,7 +147,7 @@ class _Finals:
             listeners = Listeners(amounts_told(view, self.data), live.changed, live.retried)
             method = Method(QueueSearcher(left), None, goal)
             session = TrainingSession(self.base, goal, base_folder(self.base))
-            plan = slot_plan(session, self.data, self.inner, slots, goal)
+            plan = slot_plan(session, self.data, self.inner, slots, goal, self.loaded.plugins)
             with live:
                 recorder = Recorder(RunFiles(ledger, self.inner, done), method, listeners)
                 run_trials(plan, slots.slots, len(left), recorder)

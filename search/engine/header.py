@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rarecall.analysis.plugins.loading import in_force
 from rarecall.search.engine.goals import bands_of
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.data.prepared import PreparedData
@@ -27,6 +28,7 @@ def header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
         "class_counts": data.class_counts,
         "data_hash": data.data_hash,
         "versions": versions(PROVENANCE),
+        "plugins": [plugin.plain() for plugin in in_force(experiment.plugins)],
         "trials_asked": experiment.search.trials,
         "seed": experiment.search.seed,
     }

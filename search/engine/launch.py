@@ -10,6 +10,8 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.plugins.plugin import write_copies
+from rarecall.analysis.plugins.stored import remember
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import EndRow, Run, TrialRecord
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
@@ -66,6 +68,8 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
     with Ledger(folder.ledger) as ledger:
         earlier = _earlier(folder, data, options.resume)
         folder.write_experiment(loaded.tree_for_run())
+        write_copies(loaded.plugins, folder.path)
+        remember(loaded.plugins)
         ledger.append(header(loaded.experiment, data) | ({SPACE_REASONS: reasons} if reasons else {}))
         _end_complete(earlier, loaded, ledger)
         leave_damaged_checkpoints(earlier.values(), folder, console)
@@ -104,7 +108,7 @@ class _Search:
         deadline = None if budget is None else time.monotonic() + budget
         method = Method(self._searcher(), self._scheduler(), self.goal)
         session = TrainingSession(self.base, self.goal, base_folder(self.base))
-        plan = slot_plan(session, self.data, self.files.folder, slots, self.goal)
+        plan = slot_plan(session, self.data, self.files.folder, slots, self.goal, self.loaded.plugins)
         with live:
             run_trials(plan, slots.slots, self.left, Recorder(self.files, method, listeners, deadline), budget)
 

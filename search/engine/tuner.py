@@ -11,6 +11,7 @@ from ray import tune
 
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.plugins.plugin import Plugin
 from rarecall.search.cluster.reservations import reservations_returned
 from rarecall.search.cluster.session import SlotLayout
 from rarecall.search.cluster.travel import travelling
@@ -35,6 +36,7 @@ def slot_plan(
     folder: RunFolder,
     slots: SlotLayout,
     goal: Goal,
+    plugins: tuple[Plugin, ...],
 ) -> SlotPlan:
     """What all slots share; the data go to Ray's object store."""
     return SlotPlan(
@@ -46,6 +48,7 @@ def slot_plan(
         gpus=slots.gpus,
         goal=goal,
         epoch_timeout=slots.epoch_timeout,
+        plugins=plugins,
     )
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from rarecall.analysis.criteria.criterion import SECONDS, parse, split_key
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.metrics import registry as metrics
+from rarecall.analysis.plugins.loading import in_force
+from rarecall.analysis.plugins.plugin import Plugin
 from rarecall.search.experiment.overrides import value_at, with_values
+from rarecall.search.experiment.plugins import load_plugins
 from rarecall.search.experiment.space import (
     LOSS_NAME,
     SCHEME,
@@ -91,6 +94,9 @@ class Experiment(TrialConfig):
     """All sections; see docs/experiment.md."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    plugins: tuple[str, ...] = Field(
+        (), description="modules, or files relative to the experiment file; see extensions"
+    )
     space: dict[str, SpaceEntry | None] = Field(default_factory=dict)
     auto_space: bool = Field(False, description="from `space: auto`, or `auto: true` beside entries of one's own")
     criteria: tuple[str, ...] = ()
@@ -113,6 +119,11 @@ class Experiment(TrialConfig):
             raise ValueError(f"space.auto: must be true or false, got {space['auto']!r}")
         rest = {key: entry for key, entry in space.items() if key != "auto"}
         return {**values, "space": rest, "auto_space": space["auto"]}
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _sharding_has_workers(self) -> "Experiment":
@@ -152,6 +163,11 @@ class LoadedExperiment:
     tree: dict[str, Any]
     folder: Path
 
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What the experiment's plugins are, and those that installed packages bring."""
+        return in_force(self.experiment.plugins)
+
     def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The sections one trial needs as plain values, with its parameters put in."""
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
@@ -176,6 +192,8 @@ class LoadedExperiment:
                 data[key] = str((self.folder / data[key]).resolve())
         storage = {**(self.tree.get("storage") or {}), "path": str(self.run_folder().parent)}
         tree = {**self.tree, "data": data, "storage": storage}
+        if self.experiment.plugins:
+            tree["plugins"] = [plugin.kept_as for plugin in self.plugins if not plugin.automatic]
         base = self.folder / self.experiment.model.base
         return with_values(tree, {"model.base": str(base.resolve())}) if base.is_dir() else tree
 
@@ -198,6 +216,7 @@ def experiment_from(
         InputError: as `load_experiment`; `name` is what it is about.
     """
     tree = _apply_overrides(dict(tree), overrides or {})
+    load_plugins(tree.get("plugins"), folder)
     faults = [*_section_faults(tree), *_loss_faults(tree), *_space_faults(tree), *_criteria_faults(tree)]
     if faults:
         raise InputError(name, list(dict.fromkeys(faults)))

@@ -2,11 +2,11 @@
 
 import shutil
 
+from rarecall.analysis.plugins.plugin import write_copies
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.strict_json import dumps
-from rarecall.search.experiment.overrides import with_values
-from rarecall.search.experiment.schema import LoadedExperiment
+from rarecall.search.experiment.schema import LoadedExperiment, with_parameters
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.search.export.card.page import model_card
 from rarecall.search.export.exported_model import Exported
@@ -18,7 +18,8 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     """Write all files of an export but those of the model."""
     folder, record = exported.folder, exported.trial
     shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_NAME)
-    write_yaml(folder / EXPERIMENT_FILE, with_values(loaded.tree, record.params))
+    write_copies(loaded.plugins, folder)
+    write_yaml(folder / EXPERIMENT_FILE, with_parameters(loaded.tree, record.params))
     facts = {
         "trial": record.trial,
         "epoch": exported.epoch.epoch,
@@ -32,6 +33,7 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "parameters": exported.parameters._asdict(),
         "data_hash": run.header["data_hash"],
         "versions": run.header["versions"],
+        "plugins": [plugin.plain() for plugin in loaded.plugins],
     }
     (folder / METRICS_FILE).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / CARD_FILE).write_text(model_card(exported, run, loaded), encoding="utf-8")

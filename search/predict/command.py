@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.plugins.loading import in_force
 from rarecall.search.display.progress import ProgressLine
 from rarecall.search.experiment.schema import Experiment, load_experiment
 from rarecall.search.predict.engine import Engine, LocalEngine
@@ -146,9 +147,9 @@ def _engine(
         # Whoever predicts on one machine need not wait for Ray's import.
         from rarecall.search.predict.ray_engine import ray_engine  # noqa: PLC0415
 
-        labels = task.label_space
+        labels, plugins = task.label_space, in_force(experiment.plugins)
         with ray_engine(
-            options.folder, experiment, labels, options.batch_size, options.threads, options.address, say
+            options.folder, experiment, labels, options.batch_size, options.threads, options.address, say, plugins
         ) as engine:
             yield engine
         return

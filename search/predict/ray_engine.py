@@ -7,7 +7,7 @@ died again and gives it its chunk once more.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import torch
 from ray.exceptions import RayError
 
 from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.analysis.plugins.loading import install
+from rarecall.analysis.plugins.plugin import Plugin
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.cluster.session import ray_session
@@ -71,11 +73,13 @@ def ray_engine(
     threads: int | None,
     address: str | None,
     say: Callable[[str], None] = lambda text: None,
+    plugins: Sequence[Plugin] = (),
 ) -> Iterator[RayEngine]:
     """An engine on the cluster at `address`, or on a Ray of our own on this machine.
 
     One worker for each GPU; without GPUs, one for each `threads` CPUs; fewer where others use the cluster too, which
-    `say` hears. The exported folder travels with them, so it needs to be on this machine only.
+    `say` hears. The exported folder travels with them, so it needs to be on this machine only. plugins: those of the
+    experiment, which travel too.
 
     Raises:
         InputError: no cluster answers, or it is too small for one worker.
@@ -84,8 +88,11 @@ def ray_engine(
     with ray_session(address, data_bytes=_size(folder)):
         count, share = _layout(threads)
         opened = travelling(folder).here if address else folder.resolve
+        # As plain values: a section may be of a class that only a plugin defines.
+        sections = config.model_dump(mode="json", include=set(TrialConfig.model_fields))
         worker_class: Any = ray.remote(max_restarts=RESTARTS, max_task_retries=RESTARTS, **share)(Worker)
-        workers = [worker_class.remote(opened, config, batch_size, threads) for _ in range(count)]
+        arguments = (opened, sections, batch_size, threads, plugins)
+        workers = [worker_class.remote(*arguments) for _ in range(count)]
         try:
             yield RayEngine(_started(workers, share, say), labels)
         finally:
@@ -97,9 +104,17 @@ def ray_engine(
 class Worker:
     """One process of the cluster with the model. folder: gives its place on the machine where it is called."""
 
-    def __init__(self, folder: Callable[[], Path], config: TrialConfig, batch_size: int, threads: int | None) -> None:
+    def __init__(
+        self,
+        folder: Callable[[], Path],
+        sections: Mapping[str, Any],
+        batch_size: int,
+        threads: int | None,
+        plugins: Sequence[Plugin],
+    ) -> None:
+        install(plugins)
         torch.set_num_threads(threads or CPU_THREADS)
-        self._predictor = open_predictor(folder(), config, batch_size)
+        self._predictor = open_predictor(folder(), TrialConfig.model_validate(sections), batch_size)
 
     def ready(self) -> bool:
         """Whether the model is loaded: an actor answers only then."""

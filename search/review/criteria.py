@@ -7,6 +7,7 @@ from typing import Any
 from rarecall.analysis.criteria.criterion import Criterion, check, parse
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.search.experiment.plugins import load_plugins
 from rarecall.search.experiment.yaml_file import read_yaml
 
 
@@ -41,7 +42,9 @@ def _is_file(text: str) -> bool:
 
 def _file_lines(path: Path) -> list[str]:
     if path.suffix in (".yaml", ".yml"):
-        found: Any = read_yaml(path).get("criteria") or []
+        tree = read_yaml(path)
+        load_plugins(tree.get("plugins"), path.resolve().parent)
+        found: Any = tree.get("criteria") or []
         return [str(line) for line in found]
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rarecall.analysis.criteria.goal import Goal
+from rarecall.analysis.plugins.plugin import Plugin
 from rarecall.analysis.predictions.label_space import LabelSpace
 
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -17,7 +18,7 @@ class SlotPlan:
     checkpoints go below it.
     workers: processes per slot; cpus, gpus: of each. goal: makes the score that schedulers compare.
     epoch_timeout: seconds after which a slot that does not answer is given up; `auto`: 20 times its longest epoch so
-    far, at least 10 minutes; None: never.
+    far, at least 10 minutes; None: never. plugins: imported by every process of a slot before anything else.
     """
 
     work: Any
@@ -28,6 +29,7 @@ class SlotPlan:
     gpus: float = 0
     goal: Goal = field(default_factory=Goal)
     epoch_timeout: float | Literal["auto"] | None = "auto"
+    plugins: tuple[Plugin, ...] = ()
 
 
 class SlotDiedError(RuntimeError):

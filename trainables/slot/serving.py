@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.train
 
+from rarecall.analysis.plugins.loading import install
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, write_predictions
 from rarecall.analysis.runs.run import EpochRow
 from rarecall.trainables.models.manifest import write_manifest
@@ -37,6 +38,7 @@ def serve_trials(config: dict[str, Any]) -> None:
 
     context = ray.train.get_context()
     plan: SlotPlan = config["plan"]
+    install(plan.plugins)  # the data may hold a task that one of them defines
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device())
     worker.use_cpus(plan.cpus)
     open_session, data = ray.get(plan.work)

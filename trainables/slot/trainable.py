@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ray import tune
 
 from rarecall.analysis.criteria.ranking import score
+from rarecall.analysis.plugins.loading import install
 from rarecall.analysis.runs.run import EpochRow
 from rarecall.trainables.slot.group import WorkerGroup
 from rarecall.trainables.slot.messages import EpochReport
@@ -34,6 +35,7 @@ class Slot(tune.Trainable):
         return tune.PlacementGroupFactory([{"memory": 1}])
 
     def setup(self, config: dict[str, Any], plan: SlotPlan) -> None:  # type: ignore[override]  # from with_parameters
+        install(plan.plugins)
         self._plan = plan
         self._longest: float | None = None
         self._group = WorkerGroup(plan)
