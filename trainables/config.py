@@ -11,7 +11,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_va
 from rarecall import losses
 from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.section import Keys, OpenSection, Section, joined_errors, key_errors
-from rarecall.trainables.tasks.config import TaskConfig, loss_target
+from rarecall.trainables.tasks.config import TaskConfig
 
 FEWEST_FOLDS = 2
 
@@ -306,7 +306,7 @@ class TrialConfig(Section):
 
     @model_validator(mode="after")
     def _label_is_read(self) -> "TrialConfig":
-        if self.data.label is not None and self.task.kind == "tiered_scores":
+        if self.data.label is not None and not self.task.reads_label:
             raise ValueError(
                 f"data.label: a task of kind {self.task.kind} reads its dimensions' columns and no label, got "
                 f"{self.data.label!r} (leave it out, or take another task.kind)"
@@ -316,12 +316,12 @@ class TrialConfig(Section):
     @model_validator(mode="after")
     def _weights_fit_task(self) -> "TrialConfig":
         section = self.training.class_weights
-        if schemes.weighs_rows(section.scheme) and self.task.kind != "tiered_scores":
+        if schemes.weighs_rows(section.scheme) and not self.task.has_scores:
             raise ValueError(
                 f"training.class_weights.scheme: {section.scheme} weighs rows by their scores, and a task of kind "
                 f"{self.task.kind} has none"
             )
-        named = _named_classes(self.task)
+        named = self.task.names
         unknown = [name for name in section.values if named and name not in named]
         if unknown:
             raise ValueError(f"training.class_weights.values: must name some of {list(named)}, got {unknown}")
@@ -342,7 +342,7 @@ class TrialConfig(Section):
     @property
     def loss_target(self) -> losses.Target:
         """Which losses fit the task."""
-        return loss_target(vars(self.task))
+        return self.task.target
 
     @property
     def loss_parameters(self) -> tuple[str, ...]:
@@ -356,12 +356,6 @@ class TrialConfig(Section):
         loss = losses.build(section.name, self.loss_target, section.parameters)
         tree["training"]["loss"] = {"name": section.name, **vars(loss)}
         return tree
-
-
-def _named_classes(task: TaskConfig) -> tuple[str, ...]:
-    """Classes, tiers, grades or labels as far as the file names them; empty where the data do."""
-    given = (getattr(task, key, None) for key in ("tiers", "classes", "labels"))
-    return next((tuple(names) for names in given if names), ())
 
 
 def check_loss(target: losses.Target, loss: Mapping[str, Any]) -> None:

@@ -313,9 +313,10 @@ def with_parameters(sections: Mapping[str, Any], params: Mapping[str, Any]) -> d
     if SCHEME in params:
         tree = with_values(tree, {"training.class_weights": _read_by_scheme(tree["training"]["class_weights"])})
     task = tree.get("task")
-    if LOSS_NAME not in params or not isinstance(task, Mapping):
+    target = loss_target(task) if LOSS_NAME in params and isinstance(task, Mapping) else None
+    if target is None:
         return tree
-    known = loss_parameters(params[LOSS_NAME], loss_target(task))
+    known = loss_parameters(params[LOSS_NAME], target)
     loss = {key: value for key, value in tree["training"]["loss"].items() if key == "name" or key in known}
     return with_values(tree, {"training.loss": loss})
 
@@ -396,8 +397,11 @@ def _loss_faults(tree: Mapping[str, Any]) -> list[Fault]:
     loss = training.get("loss") if isinstance(training, Mapping) else None
     if not isinstance(loss, Mapping) or not isinstance(task, Mapping):
         return []
+    target = loss_target(task)
+    if target is None:
+        return []  # told with the sections
     try:
-        check_loss(loss_target(task), loss)
+        check_loss(target, loss)
     except ValueError as error:
         return [value_fault(str(error))]
     return []

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from rarecall.analysis.errors import Fault
+from rarecall.trainables.tasks.registry import sections
+from rarecall.trainables.tasks.section import TaskSection
 
 _KEY_PATH = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
@@ -85,7 +87,9 @@ def _fields_at(location: tuple[Any, ...], model: type[BaseModel]) -> list[str]:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections an annotation stands for: one, or the members of a union."""
+    """The sections an annotation stands for: one, those of all kinds of tasks, or the members of a union."""
+    if annotation is TaskSection:
+        return [*sections()]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):

@@ -59,9 +59,7 @@ def _alone(data: DataConfig) -> DataConfig:
 
 def _with_classes(config: TaskConfig, task: Task) -> TaskConfig:
     """The section with the classes that the model knows, where it left them to the training data."""
-    classes = task.label_space.classes
-    key = {"multiclass": "classes", "multilabel": "labels"}.get(config.kind)
-    return config.model_copy(update={key: classes}) if key else config
+    return config.with_names(task.label_space.classes)
 
 
 def _with_minority(task: Task, config: TaskConfig, folder: Path) -> Task:

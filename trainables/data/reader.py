@@ -12,15 +12,7 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.predictions import rarest_label
 from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.cells import (
-    flag_of,
-    flag_problem,
     label_of,
-    label_problem,
-    labels_of,
-    labels_problem,
-    listed,
-    number_of,
-    number_problem,
     shown,
     text_of,
     text_problem,
@@ -29,14 +21,8 @@ from rarecall.trainables.data.cells import (
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, joined
 from rarecall.trainables.data.records import Records, read_records
-from rarecall.trainables.tasks import TieredScores, build_task, keyword_rules
-from rarecall.trainables.tasks.config import (
-    MulticlassConfig,
-    MultilabelConfig,
-    OrdinalConfig,
-    TaskConfig,
-    TieredScoresConfig,
-)
+from rarecall.trainables.tasks import build_task, keyword_rules
+from rarecall.trainables.tasks.config import TaskConfig
 from rarecall.trainables.tasks.keywords import marked
 
 Item = TypeVar("Item")
@@ -68,14 +54,15 @@ class Reading:
 class _File:
     """n rows of one file, and what is wrong by line.
 
-    labels: n classes or sets of labels, as the task has it. scores: [n, dimensions]. texts: what images are told apart
-    by, where there are images. slices: n values by column.
+    labels: n classes or sets of labels, as the task has it. several: whether a row may have several. scores: [n,
+    dimensions]. texts: what images are told apart by, where there are images. slices: n values by column.
     """
 
     path: Path
     lines: IntArray
     texts: list[str]
     labels: list[tuple[str, ...]]
+    several: bool
     scores: FloatArray | None
     groups: list[str]
     slices: dict[str, list[str]]
@@ -103,9 +90,8 @@ def read_rows(paths: Mapping[str, Path], data: DataConfig, task: TaskConfig) -> 
     """
     files = _read_files(paths, data, task)
     classes = _class_names(task, files[0])
-    if not isinstance(task, TieredScoresConfig):
-        # Where the task names no classes, those of the first file are right by definition.
-        _refuse_unknown_labels(files if _named_classes(task) else files[1:], classes)
+    # Where the task names no classes, those of the first file are right by definition.
+    _refuse_unknown_labels(files if task.names else files[1:], classes)
     faults = [fault for file in files for _, fault in sorted(file.faults, key=lambda found: found[0])]
     if faults and data.on_bad_row == "stop":
         raise InputError(_source(paths), first_faults(faults))
@@ -140,20 +126,20 @@ def _read_files(paths: Mapping[str, Path], data: DataConfig, task: TaskConfig) -
 
 
 def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
-    labels = _label_columns(data, task)
-    dimensions = _score_columns(task)
+    reading = task.reading(data.label, data.label_separator)
     # Groups matter to a split made here only.
     group = data.split.group if data.path is not None else None
     optional = [name for name in (group, *data.slices) if name is not None]
     inputs = data.text if data.image is None else (data.image,)
-    records = read_records(path, data.format, [*inputs, *dimensions, *labels, *optional])
+    records = read_records(path, data.format, [*inputs, *reading.columns, *optional])
     columns = records.columns
     file = _File(
         path=path,
         lines=np.array(records.lines, dtype=np.int64),
         texts=[],
         labels=[],
-        scores=_scores(records, dimensions),
+        several=reading.several,
+        scores=None,
         groups=[label_of(cell) for cell in columns[group]] if group else [],
         slices={name: [label_of(cell) for cell in columns[name]] for name in data.slices},
         images=None,
@@ -164,9 +150,8 @@ def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
     else:
         file.texts = [text_of(cells) for cells in _across(records, data.text)]
         _refuse_texts(file, records, data.text)
-    _take_labels(file, records, labels, data, task)
-    if isinstance(task, TieredScoresConfig):
-        _refuse_scores(file, records, dimensions, task.range)
+    truth = reading.read({name: columns[name] for name in reading.columns}, file.refuse)
+    file.labels, file.scores = truth.names, truth.scores
     return file
 
 
@@ -190,66 +175,10 @@ def _across(records: Records, names: Sequence[str]) -> list[tuple[object, ...]]:
     return list(zip(*(records.columns[name] for name in names), strict=True))
 
 
-def _label_columns(data: DataConfig, task: TaskConfig) -> list[str]:
-    """Columns that hold classes or labels: one, or one of 0 and 1 for each label."""
-    if isinstance(task, TieredScoresConfig):
-        return []
-    if data.label is not None:
-        return [data.label]
-    if isinstance(task, MultilabelConfig) and task.labels is not None:
-        return list(task.labels)
-    rule, remedy = f"must name the column that holds the class, for a {task.kind} task", "set data.label"
-    if isinstance(task, MultilabelConfig):
-        rule, remedy = "must name the column that holds the labels", "or name the 0-1 columns in task.labels"
-    raise InputError("data.label", [Fault("data.label", rule, "nothing", remedy)])
-
-
-def _take_labels(file: _File, records: Records, names: Sequence[str], data: DataConfig, task: TaskConfig) -> None:
-    """Put the class or the labels of every row into the file."""
-    if isinstance(task, MultilabelConfig) and data.label is None:
-        _take_flags(file, records, names)
-    elif isinstance(task, MultilabelConfig):
-        cells = records.columns[names[0]]
-        found = [labels_of(cell, data.label_separator) for cell in cells]
-        file.labels = [labels or () for labels in found]
-        for position in [i for i, labels in enumerate(found) if labels is None]:
-            file.refuse(position, *labels_problem(names[0], cells[position], data.label_separator))
-    elif names:
-        file.labels = [(label,) if (label := label_of(cell)) else () for cell in records.columns[names[0]]]
-        _refuse_missing_labels(file, records, names[0])
-
-
-def _take_flags(file: _File, records: Records, names: Sequence[str]) -> None:
-    flags = {name: [flag_of(cell) for cell in records.columns[name]] for name in names}
-    file.labels = [tuple(name for name in names if flags[name][i]) for i in range(len(file.lines))]
-    for name in names:
-        for position in [i for i, flag in enumerate(flags[name]) if flag is None]:
-            file.refuse(position, *flag_problem(name, records.columns[name][position]))
-
-
-def _score_columns(task: TaskConfig) -> list[str]:
-    if not isinstance(task, TieredScoresConfig):
-        return []
-    return [dimension.column or name for name, dimension in task.dimensions.items()]
-
-
-def _scores(records: Records, names: Sequence[str]) -> FloatArray | None:
-    if not names:
-        return None
-    count = len(records.lines)
-    numbers = [np.fromiter(map(number_of, records.columns[name]), np.float64, count) for name in names]
-    return np.column_stack(numbers)
-
-
 def _refuse_texts(file: _File, records: Records, names: Sequence[str]) -> None:
     for position in [i for i, text in enumerate(file.texts) if not text]:
         cells = {name: records.columns[name][position] for name in names}
         file.refuse(position, *text_problem(cells))
-
-
-def _refuse_missing_labels(file: _File, records: Records, column: str) -> None:
-    for position in [i for i, label in enumerate(file.labels) if not label]:
-        file.refuse(position, *label_problem(column, records.columns[column][position]))
 
 
 def _refuse_unknown_labels(files: Sequence[_File], classes: Sequence[str]) -> None:
@@ -261,28 +190,11 @@ def _refuse_unknown_labels(files: Sequence[_File], classes: Sequence[str]) -> No
                     file.refuse(position, *unknown_label(label, classes))
 
 
-def _refuse_scores(file: _File, records: Records, names: Sequence[str], bounds: tuple[float, float]) -> None:
-    assert file.scores is not None
-    low, high = bounds
-    inside = (file.scores >= low) & (file.scores <= high)
-    for position, dimension in np.argwhere(~inside).tolist():
-        name = names[dimension]
-        file.refuse(position, *number_problem(name, records.columns[name][position], bounds))
-
-
 def _class_names(task: TaskConfig, first: _File) -> tuple[str, ...]:
-    if isinstance(task, TieredScoresConfig):
-        return tuple(task.tiers)
-    found = _named_classes(task) or tuple(sorted({label for i in first.usable() for label in first.labels[i]}))
-    if isinstance(task, MultilabelConfig) and (unknown := task.unknown(found)):
-        rule = f"groups, implies and excludes must use the labels of the data, {listed(found)}"
-        raise InputError("task", [Fault("task", rule, listed(unknown))])
+    found = task.names or tuple(sorted({label for i in first.usable() for label in first.labels[i]}))
+    if fault := task.fault_of(found):
+        raise InputError(fault.where, [fault])
     return found
-
-
-def _named_classes(task: MulticlassConfig | OrdinalConfig | MultilabelConfig) -> tuple[str, ...]:
-    """What the experiment calls the classes, empty where it leaves that to the data."""
-    return (task.labels if isinstance(task, MultilabelConfig) else task.classes) or ()
 
 
 def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], skipped: tuple[Fault, ...]) -> Reading:
@@ -290,13 +202,13 @@ def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], 
     count = sum(map(len, kept))
     scores = _joined_scores(files, kept)
     label_sets = _picked([file.labels for file in files], kept)
-    labels = _indicators(label_sets, classes) if isinstance(task, MultilabelConfig) else None
+    labels = _indicators(label_sets, classes) if files[0].several else None
     groups = _picked([file.groups for file in files], kept)
     images = [(file.images, rows) for file, rows in zip(files, kept, strict=True) if file.images is not None]
     examples = Examples(
         rows=np.arange(count, dtype=np.int64),
         texts=_picked([file.texts for file in files], kept),
-        classes=rarest_label(labels) if labels is not None else _class_indices(label_sets, scores, task, classes),
+        classes=rarest_label(labels) if labels is not None else _class_indices(label_sets, classes),
         scores=scores,
         groups=groups or None,
         labels=labels,
@@ -332,13 +244,7 @@ def _joined_scores(files: Sequence[_File], kept: Sequence[IntArray]) -> FloatArr
     return np.concatenate(parts) if parts else None
 
 
-def _class_indices(
-    label_sets: Sequence[tuple[str, ...]], scores: FloatArray | None, task: TaskConfig, classes: tuple[str, ...]
-) -> IntArray:
-    if scores is not None:
-        cut = build_task(task, classes)
-        assert isinstance(cut, TieredScores)
-        return cut.tiers(scores)
+def _class_indices(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> IntArray:
     index = {name: i for i, name in enumerate(classes)}
     return np.array([index[label] for (label,) in label_sets], dtype=np.int64)
 

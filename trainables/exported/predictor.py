@@ -142,7 +142,7 @@ def load_task(folder: Path, config: TaskConfig) -> Task:
     try:
         rule: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         task = switched(build_task(config, tuple(rule["classes"])), bool(rule.get("keywords")))
-        values = _rule_values(rule)
+        values = task.stored_rule(rule)
         if isinstance(task, InstructedScores):
             task = task.as_exported(rule["instruction"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -153,17 +153,6 @@ def load_task(folder: Path, config: TaskConfig) -> Task:
             f"by, got {rule.get('kind')} with {len(values)}"
         )
     return task.with_rule(values) if values else task
-
-
-def _rule_values(rule: dict[str, Any]) -> tuple[float, ...]:
-    """The values that `Task.with_rule` takes; none in a folder that was written before there were any."""
-    if "cuts" in rule:
-        stage = rule.get("two_stage")
-        # The first cut is the lowest score, where nothing is decided.
-        values = (*rule["cuts"][1:], *([stage["threshold"]] if stage else []))
-    else:
-        values = rule.get("offsets") or rule.get("thresholds") or ()
-    return tuple(float(value) for value in values)
 
 
 def load_merged(folder: Path, outputs: int, pad_id: int, *, writes: bool = False) -> Any:

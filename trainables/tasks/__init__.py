@@ -1,7 +1,8 @@
 """What is predicted: how labels become targets for the loss, and model outputs become predictions.
 
-A task is one frozen dataclass with `@register(kind)` beside it, a module each. Tasks hold plain values, so they pickle,
-and know numpy only. Importing this package registers all of them.
+A kind of task is one module: the section of the experiment file with `@register(kind)`, which says how labels are read,
+and the task, a frozen dataclass. Tasks hold plain values, so they pickle, and know numpy only. Importing this package
+registers all of them.
 """
 
 # Imported for their registrations as much as for the names.
@@ -12,6 +13,7 @@ from rarecall.trainables.tasks.ordinal import Ordinal
 from rarecall.trainables.tasks.protocol import Target, Task
 from rarecall.trainables.tasks.registry import build_task, default_minority, register
 from rarecall.trainables.tasks.scored import scored_task
+from rarecall.trainables.tasks.section import TaskSection
 from rarecall.trainables.tasks.tiered_scores import TieredScores, keyword_rules, switched
 from rarecall.trainables.tasks.two_stage import TwoStageScores
 
@@ -22,6 +24,7 @@ __all__ = [
     "Ordinal",
     "Target",
     "Task",
+    "TaskSection",
     "TieredScores",
     "TwoStageScores",
     "build_task",

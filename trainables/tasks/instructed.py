@@ -13,6 +13,7 @@ from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
 from rarecall.trainables.tasks.answers import PLACE_OF_TEXT, completion, parse_answer
 from rarecall.trainables.tasks.protocol import Outputs, Target, Task
+from rarecall.trainables.tasks.tier_lines import READ_TIERS
 from rarecall.trainables.tasks.tiered_scores import TieredScores
 
 # Of an answer that cannot be read, so much is kept for a reader.
@@ -107,6 +108,10 @@ class InstructedScores(TieredScores):
 
     def decision_rule(self) -> dict[str, Any]:
         return {**super().decision_rule(), "instruction": asdict(self.given_frame)}
+
+    def deciding_lines(self) -> str:
+        """From `scores`, which the script has read from the answers."""
+        return self._tier_lines(labels=READ_TIERS)
 
     def as_exported(self, frame: dict[str, Any]) -> Self:
         """The task with the frame of a `decision_rule.json`."""

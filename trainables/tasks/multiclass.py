@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
 from rarecall.trainables.tasks.protocol import LEAST_SHARE, Outputs, Target, Targets, finite
+from rarecall.trainables.tasks.reading import OneClass, label_column
 from rarecall.trainables.tasks.registry import register
+from rarecall.trainables.tasks.section import TaskSection, different, known_minority
 
-if TYPE_CHECKING:
-    from rarecall.trainables.tasks.config import MulticlassConfig
+Names = Annotated[tuple[str, ...], Field(min_length=2)]
 
 # Added to the logit of a class; 4 makes it 55 times as likely.
 OFFSETS = tuple(float(value) for value in np.arange(-4, 4.01, 0.25))
+
+# Of the plain script in the model card.
+LINES = """\
+labels = [rule["classes"][i] for i in (outputs + outputs.new_tensor(rule["offsets"])).argmax(dim=1)]"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,15 @@ class Multiclass:
     def decision_rule(self) -> dict[str, Any]:
         return {"kind": self.kind, "classes": list(self.label_space.classes), "offsets": list(self.rule)}
 
+    def best_rule(self, outputs: Outputs, truth: Labelled) -> None:
+        return None
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        return tuple(map(float, stored.get("offsets") or ()))
+
+    def deciding_lines(self) -> str:
+        return LINES
+
 
 def class_prior(truth: Labelled, mass: FloatArray, classes: int) -> FloatArray:
     """Logarithm of each class's share [classes] in the mass of an epoch."""
@@ -85,5 +100,29 @@ def softmax(logits: FloatArray) -> FloatArray:
 
 
 @register("multiclass")
-def _multiclass(config: MulticlassConfig, classes: tuple[str, ...]) -> Multiclass:
-    return Multiclass(LabelSpace(config.classes or classes, config.minority or ()))
+class MulticlassConfig(TaskSection):
+    """One class per row. `classes` defaults to the values found in the training data, sorted."""
+
+    kind: Literal["multiclass"]
+    classes: Names | None = None
+    minority: tuple[str, ...] | None = Field(None, description="default: every class but the largest")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MulticlassConfig:
+        if self.classes is not None:
+            different(self.classes, "classes")
+            known_minority(self.minority, self.classes)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.classes or ()
+
+    def with_names(self, classes: tuple[str, ...]) -> Self:
+        return self.model_copy(update={"classes": classes})
+
+    def task(self, classes: tuple[str, ...]) -> Multiclass:
+        return Multiclass(LabelSpace(self.classes or classes, self.minority or ()))
+
+    def reading(self, label: str | None, separator: str) -> OneClass:
+        return OneClass(label_column(label, self.kind))

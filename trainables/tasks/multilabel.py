@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, field_validator, model_validator
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.errors import Fault
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.tasks.multiclass import Names
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
+from rarecall.trainables.tasks.reading import Flags, LabelReading, ListedLabels, label_column
 from rarecall.trainables.tasks.registry import register
-
-if TYPE_CHECKING:
-    from rarecall.trainables.tasks.config import MultilabelConfig
+from rarecall.trainables.tasks.section import TaskSection, different, known_minority
 
 Pairs = tuple[tuple[int, int], ...]
 
 CANDIDATES = 20
+LEAST_ROWS_OF_A_LABEL = 3
+# Of the plain script in the model card.
+LINES = """\
+given = outputs.sigmoid() > outputs.new_tensor(rule["thresholds"])
+{implied}labels = [[name for name, there in zip(rule["classes"], row) if there] for row in given]"""
+IMPLIED_LINES = """\
+alone = given.clone()
+for label, implied in rule["implications"]:
+    given[:, implied] |= alone[:, label]
+"""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,16 @@ class Multilabel:
             "implications": [list(pair) for pair in self._enforced()],
         }
 
+    def best_rule(self, outputs: Outputs, truth: Labelled) -> tuple[float, ...]:
+        """The threshold with the highest F1 of each label (Lipton et al. 2014, arXiv 1402.1892)."""
+        return f1_thresholds(sigmoid(finite(outputs)), _given(truth))
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        return tuple(map(float, stored.get("thresholds") or ()))
+
+    def deciding_lines(self) -> str:
+        return LINES.format(implied=IMPLIED_LINES if self.enforce_implications else "")
+
     def _enforced(self) -> tuple[tuple[int, int], ...]:
         """Indices of a label and one that is given with it, chains followed to their end."""
         space = self.label_space
@@ -112,16 +136,100 @@ def _given(truth: Labelled) -> BoolArray:
     return truth.labels
 
 
+def f1_thresholds(probabilities: FloatArray, truth: BoolArray) -> tuple[float, ...]:
+    """The threshold of each label [labels] above which naming it gives the highest F1; 0.5 for labels of hardly a row.
+
+    probabilities, truth: [n, labels]. Halfway between the probabilities of two rows.
+
+    >>> f1_thresholds(np.array([[0.75], [0.5], [0.5], [0.25], [0.125]]), np.array([[1], [1], [1], [0], [0]]) > 0)
+    (0.375,)
+    """
+    return tuple(_f1_threshold(column, truth[:, i]) for i, column in enumerate(probabilities.T))
+
+
+def _f1_threshold(probability: FloatArray, truth: BoolArray) -> float:
+    if truth.sum() < LEAST_ROWS_OF_A_LABEL:
+        return 0.5
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
+    ranked = probability[order]
+    # A cut between two equal probabilities cannot be made.
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1
+    last = int(f1.argmax())
+    below = ranked[last + 1] if last + 1 < len(ranked) else 0.0
+    return float((ranked[last] + below) / 2)
+
+
 @register("multilabel")
-def _multilabel(config: MultilabelConfig, classes: tuple[str, ...]) -> Multilabel:
-    return Multilabel(
-        LabelSpace(
-            classes=config.labels or classes,
-            minority=config.minority or (),
+class MultilabelConfig(TaskSection):
+    """Any number of labels per row. `labels` defaults to those found in the training data, sorted.
+
+    groups: names for sets of labels, such as `primary` and `secondary`, that get an F1 of their own. implies: what else
+    is true of a row with a label, such as the primary label of a secondary one. excludes: pairs that never go together.
+    enforce_implications: whether a label that is predicted brings what it implies along.
+    """
+
+    kind: Literal["multilabel"]
+    labels: Names | None = None
+    minority: tuple[str, ...] | None = Field(None, description="default: every label but the largest")
+    groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    implies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    excludes: tuple[tuple[str, str], ...] = ()
+    enforce_implications: bool = False
+
+    @field_validator("implies", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {label: (implied,) if isinstance(implied, str) else implied for label, implied in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MultilabelConfig:
+        if self.labels is not None:
+            different(self.labels, "labels")
+            known_minority(self.minority, self.labels)
+            if unknown := self.unknown(self.labels):
+                raise ValueError(f"groups, implies and excludes must use the labels, got {unknown} besides")
+        if any(one == other for one, other in (*self.excludes, *self.implications())):
+            raise ValueError("no label may imply or exclude itself")
+        return self
+
+    def implications(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a label and one that it implies."""
+        return tuple((label, implied) for label, several in self.implies.items() for implied in several)
+
+    def unknown(self, labels: tuple[str, ...]) -> list[str]:
+        """Names in groups, implications and exclusions that are not among `labels`."""
+        used = itertools.chain(*self.groups.values(), *self.implications(), *self.excludes)
+        return sorted(set(used) - set(labels))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.labels or ()
+
+    def with_names(self, classes: tuple[str, ...]) -> Self:
+        return self.model_copy(update={"labels": classes})
+
+    def task(self, classes: tuple[str, ...]) -> Multilabel:
+        space = LabelSpace(
+            classes=self.labels or classes,
+            minority=self.minority or (),
             multilabel=True,
-            groups=tuple(config.groups.items()),
-            implications=config.implications(),
-            exclusions=config.excludes,
-        ),
-        enforce_implications=config.enforce_implications,
-    )
+            groups=tuple(self.groups.items()),
+            implications=self.implications(),
+            exclusions=self.excludes,
+        )
+        return Multilabel(space, enforce_implications=self.enforce_implications)
+
+    def reading(self, label: str | None, separator: str) -> LabelReading:
+        if label is None and self.labels is not None:
+            return Flags(self.labels)
+        remedy = "or name the 0-1 columns in task.labels"
+        return ListedLabels(label_column(label, self.kind, "the labels", remedy), separator)
+
+    def fault_of(self, classes: tuple[str, ...]) -> Fault | None:
+        unknown = self.unknown(classes)
+        rule = f"groups, implies and excludes must use the labels of the data, {listed(classes)}"
+        return Fault("task", rule, listed(unknown)) if unknown else None

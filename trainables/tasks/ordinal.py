@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
-from rarecall.trainables.tasks.multiclass import class_prior, softmax
+from rarecall.trainables.tasks.multiclass import Names, class_prior, softmax
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
+from rarecall.trainables.tasks.reading import OneClass, label_column
 from rarecall.trainables.tasks.registry import register
-
-if TYPE_CHECKING:
-    from rarecall.trainables.tasks.config import OrdinalConfig
+from rarecall.trainables.tasks.section import TaskSection, different, known_minority
 
 Link = Literal["corn", "cumulative", "softmax"]
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.05, 0.951, 0.05), 2))
+
+# Of the plain script in the model card: P(y > j) of each grade but the last, and the grade.
+ABOVE_LINES = {
+    "corn": "above = outputs.sigmoid().cumprod(dim=1)",
+    "cumulative": """\
+gaps = torch.nn.functional.softplus(outputs[:, 1:]).cumsum(dim=1)
+above = torch.cat([outputs[:, :1], outputs[:, :1] - gaps], dim=1).sigmoid()""",
+    "softmax": "above = outputs.softmax(dim=1).flip(1).cumsum(dim=1).flip(1)[:, 1:]",
+}
+LINES = """\
+{above}
+grades = (above > outputs.new_tensor(rule["thresholds"])).long().cumprod(dim=1).sum(dim=1)
+labels = [rule["classes"][i] for i in grades]"""
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,15 @@ class Ordinal:
         classes = list(self.label_space.classes)
         return {"kind": self.kind, "classes": classes, "link": self.link, "thresholds": list(self.rule)}
 
+    def best_rule(self, outputs: Outputs, truth: Labelled) -> None:
+        return None
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        return tuple(map(float, stored.get("thresholds") or ()))
+
+    def deciding_lines(self) -> str:
+        return LINES.format(above=ABOVE_LINES[self.link])
+
 
 def _above(probabilities: FloatArray) -> FloatArray:
     """P(y > j) [n, grades - 1]."""
@@ -113,5 +135,26 @@ def _cumulative_logits(outputs: FloatArray) -> FloatArray:
 
 
 @register("ordinal")
-def _ordinal(config: OrdinalConfig, classes: tuple[str, ...]) -> Ordinal:
-    return Ordinal(LabelSpace(config.classes, config.minority or (), ordered=True), config.link)
+class OrdinalConfig(TaskSection):
+    """One of several grades per row, which ascend in the order of `classes`. `link`: how outputs make a grade."""
+
+    kind: Literal["ordinal"]
+    classes: Names
+    link: Link = "corn"
+    minority: tuple[str, ...] | None = Field(None, description="default: every grade but the largest")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OrdinalConfig:
+        different(self.classes, "classes")
+        known_minority(self.minority, self.classes)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.classes
+
+    def task(self, classes: tuple[str, ...]) -> Ordinal:
+        return Ordinal(LabelSpace(self.classes, self.minority or (), ordered=True), self.link)
+
+    def reading(self, label: str | None, separator: str) -> OneClass:
+        return OneClass(label_column(label, self.kind))

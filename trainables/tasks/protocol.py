@@ -1,6 +1,6 @@
 """What the loop, the metrics and the export ask of a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
 
+# As `losses.Target` has them, which tasks do not know.
 Target = Literal["classes", "scores", "labels", "corn", "cumulative", "two_stage", "tokens"]
 Targets = NDArray[np.int64] | NDArray[np.float32]
 # Numbers [n, outputs], or answers [n] of a model that writes.
@@ -64,6 +65,15 @@ class Task(Protocol):
 
     def rule_candidates(self, position: int, outputs: Outputs) -> Sequence[float]:
         """Values worth trying at one position of the rule, all others as they are, for rows with these outputs."""
+
+    def best_rule(self, outputs: Outputs, truth: Labelled) -> tuple[float, ...] | None:
+        """The rule that is best for n rows, where it can be said at once; None where it is to be searched."""
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        """The values of the rule in what `decision_rule` gave; none where it was written before there were any."""
+
+    def deciding_lines(self) -> str:
+        """Lines of Python for the model card, from `outputs`, a tensor, and `rule`, the decision rule, to `labels`."""
 
     def decision_rule(self) -> dict[str, Any]:
         """All that is needed to turn raw outputs into labels without rarecall, as plain JSON values."""

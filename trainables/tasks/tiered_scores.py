@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
-from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
+from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
 from rarecall.trainables.tasks.keywords import KeywordRule, bounded
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, Task, finite
-
-if TYPE_CHECKING:
-    from rarecall.trainables.tasks.config import KeywordConfig, TieredScoresConfig
+from rarecall.trainables.tasks.tier_lines import SCORES, tier_lines
 
 # A row whose scores are all 6.0 must reach the cut 6.0, whatever its weights do to the last bit of the mean.
 OVERALL_DECIMALS = 9
@@ -151,6 +149,19 @@ class TieredScores:
             "keywords": [self._named_keyword(rule) for rule in self.keywords],
         }
 
+    def best_rule(self, outputs: Outputs, truth: Labelled) -> None:
+        return None
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        """All cuts but the first, which is the lowest score, where nothing is decided."""
+        return tuple(map(float, stored["cuts"][1:]))
+
+    def deciding_lines(self) -> str:
+        return SCORES.format(outputs="outputs") + self._tier_lines()
+
+    def _tier_lines(self, **parts: str) -> str:
+        return tier_lines(keywords=bool(self.keywords), gatekeeper=self.gatekeeper is not None, **parts)
+
     def _named_keyword(self, rule: KeywordRule) -> dict[str, Any]:
         return {
             "pattern": rule.pattern,
@@ -180,39 +191,6 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 def switched(task: AnyTask, keywords: bool) -> AnyTask:
     """The task as it is, or without its keyword rules."""
     return replace(task, keywords=()) if isinstance(task, TieredScores) and not keywords else task
-
-
-def tiered_scores(config: TieredScoresConfig) -> TieredScores:
-    """The scores and tiers of a config section, whatever its stages."""
-    names = tuple(config.dimensions)
-    tiers = tuple(config.tiers)
-    gate = config.gatekeeper
-    rule = config.catastrophic
-    return TieredScores(
-        label_space=LabelSpace(
-            classes=tiers,
-            minority=config.minority or (),
-            dimensions=names,
-            ordered=True,
-            catastrophic=None if rule is None else CatastrophicRule(rule.true_below, rule.predicted_above),
-        ),
-        weights=tuple(dimension.weight for dimension in config.dimensions.values()),
-        range=config.range,
-        cuts=tuple(config.tiers.values()),
-        gatekeeper=None
-        if gate is None
-        else Gatekeeper(names.index(gate.dimension), gate.cut, tiers.index(gate.max_tier)),
-        keywords=tuple(_keyword_rule(keyword, names) for keyword in config.keywords),
-    )
-
-
-def _keyword_rule(config: KeywordConfig, dimensions: tuple[str, ...]) -> KeywordRule:
-    return KeywordRule(
-        config.regular_expression,
-        None if config.dimension is None else dimensions.index(config.dimension),
-        -math.inf if config.at_least is None else config.at_least,
-        math.inf if config.at_most is None else config.at_most,
-    )
 
 
 def _given(truth: Labelled) -> FloatArray:

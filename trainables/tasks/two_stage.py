@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from rarecall.analysis.arrays import FloatArray
 from rarecall.trainables.data.examples import Labelled
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, logit, sigmoid
+from rarecall.trainables.tasks.tier_lines import SCORES, TWO_STAGE
 from rarecall.trainables.tasks.tiered_scores import CANDIDATES, TieredScores
 
 
@@ -72,6 +73,12 @@ class TwoStageScores(TieredScores):
     def decision_rule(self) -> dict[str, Any]:
         stage = {"rare": self.label_space.classes[self.rare], "threshold": self.threshold}
         return {**super().decision_rule(), "two_stage": stage}
+
+    def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
+        return (*super().stored_rule(stored), float(stored["two_stage"]["threshold"]))
+
+    def deciding_lines(self) -> str:
+        return SCORES.format(outputs="outputs[:, 1:]") + self._tier_lines(stage=TWO_STAGE)
 
 
 def _probability(outputs: Outputs) -> FloatArray:

@@ -11,20 +11,19 @@ from typing import TypeVar
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import score
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import Resampling
 from rarecall.trainables.data.examples import Labelled, Part
-from rarecall.trainables.tasks import Multilabel, Task
-from rarecall.trainables.tasks.protocol import Outputs, finite, sigmoid
+from rarecall.trainables.tasks import Task
+from rarecall.trainables.tasks.protocol import Outputs
 
 # Draws of the Bayesian bootstrap that a rule is judged by: without them, cuts would stop a hair beside a threshold.
 DRAWS = 24
 SWEEPS = 2
-LEAST_ROWS_OF_A_LABEL = 3
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 
@@ -52,12 +51,12 @@ def decide(
 def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: Goal) -> AnyTask:
     """The task with the rule that is best for these rows [n].
 
-    Labels get the threshold with the highest F1 each (Lipton et al. 2014, arXiv 1402.1892). Other rules are searched
-    one value at a time, for the highest mean of the score (objective minus violations) over draws of a Bayesian
-    bootstrap.
+    A task may know it (`Task.best_rule`). Other rules are searched one value at a time, for the highest mean of the
+    score (objective minus violations) over draws of a Bayesian bootstrap.
     """
-    if isinstance(task, Multilabel):
-        return task.with_rule(f1_thresholds(sigmoid(finite(outputs)), task.targets(truth) > 0))
+    known = task.best_rule(outputs, truth)
+    if known is not None:
+        return task.with_rule(known)
     plain = task.predictions(outputs, truth)
     best, fitness = task, Fitness(task, plain.strata, goal)
     highest = fitness(plain)
@@ -98,31 +97,6 @@ class Fitness:
             for i in range(DRAWS)
         ]
         return float(np.mean(scores))
-
-
-def f1_thresholds(probabilities: FloatArray, truth: BoolArray) -> tuple[float, ...]:
-    """The threshold of each label [labels] above which naming it gives the highest F1; 0.5 for labels of hardly a row.
-
-    probabilities, truth: [n, labels]. Halfway between the probabilities of two rows.
-
-    >>> f1_thresholds(np.array([[0.75], [0.5], [0.5], [0.25], [0.125]]), np.array([[1], [1], [1], [0], [0]]) > 0)
-    (0.375,)
-    """
-    return tuple(_f1_threshold(column, truth[:, i]) for i, column in enumerate(probabilities.T))
-
-
-def _f1_threshold(probability: FloatArray, truth: BoolArray) -> float:
-    if truth.sum() < LEAST_ROWS_OF_A_LABEL:
-        return 0.5
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
-    ranked = probability[order]
-    # A cut between two equal probabilities cannot be made.
-    f1[:-1][ranked[:-1] == ranked[1:]] = -1
-    last = int(f1.argmax())
-    below = ranked[last + 1] if last + 1 < len(ranked) else 0.0
-    return float((ranked[last] + below) / 2)
 
 
 def _folds(strata: IntArray, folds: int, seed: int) -> Sequence[tuple[IntArray, IntArray]]:

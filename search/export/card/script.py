@@ -1,20 +1,10 @@
 """The script in a model card: from inputs to the labels of `rarecall predict` with transformers and peft alone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER
-from rarecall.trainables.tasks import (
-    InstructedScores,
-    Multiclass,
-    Multilabel,
-    Ordinal,
-    Task,
-    TieredScores,
-    TwoStageScores,
-    keyword_rules,
-)
+from rarecall.trainables.tasks import InstructedScores, Task, keyword_rules
 
 SCRIPT = """\
 import json
@@ -42,28 +32,6 @@ processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
 batch = processor([Image.open(name).convert("RGB") for name in images], return_tensors="pt")"""
 IMAGE_BATCH = 'pixel_values=batch["pixel_values"]'
 
-MULTICLASS = """\
-labels = [rule["classes"][i] for i in (outputs + outputs.new_tensor(rule["offsets"])).argmax(dim=1)]"""
-MULTILABEL = """\
-given = outputs.sigmoid() > outputs.new_tensor(rule["thresholds"])
-{implied}labels = [[name for name, there in zip(rule["classes"], row) if there] for row in given]"""
-IMPLIED = """\
-alone = given.clone()
-for label, implied in rule["implications"]:
-    given[:, implied] |= alone[:, label]
-"""
-# P(y > j) of each grade but the last.
-ABOVE = {
-    "corn": "above = outputs.sigmoid().cumprod(dim=1)",
-    "cumulative": """\
-gaps = torch.nn.functional.softplus(outputs[:, 1:]).cumsum(dim=1)
-above = torch.cat([outputs[:, :1], outputs[:, :1] - gaps], dim=1).sigmoid()""",
-    "softmax": "above = outputs.softmax(dim=1).flip(1).cumsum(dim=1).flip(1)[:, 1:]",
-}
-ORDINAL = """\
-{above}
-grades = (above > outputs.new_tensor(rule["thresholds"])).long().cumprod(dim=1).sum(dim=1)
-labels = [rule["classes"][i] for i in grades]"""
 WRITER = """\
 import json
 {regular}import torch
@@ -102,44 +70,6 @@ GREEDY = """\
 model.generation_config = GenerationConfig(
     max_new_tokens=asked["answer_tokens"], eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
 )"""
-READ_TIERS = """\
-labels = [None if bad else rule["classes"][i] for i, bad in zip(tiers, unread)]"""
-
-SCORES = """\
-low, high = rule["range"]
-scores = (low + {outputs} * (high - low)).clamp(low, high)
-weights = outputs.new_tensor(rule["weights"])
-"""
-OVERALL = """\
-overall = (scores @ weights / weights.sum()).round(decimals=rule["overall_decimals"])
-"""
-TWO_STAGE = """\
-top = rule["two_stage"]["rare"] == rule["classes"][-1]
-cut, end = (rule["cuts"][-1], high) if top else (rule["cuts"][1], low)
-rare = outputs[:, 0].sigmoid() >= rule["two_stage"]["threshold"]
-overall = torch.where(rare & (overall < cut if top else overall >= cut), (cut + end) / 2, overall)
-"""
-KEYWORDS = """\
-def bounded(values, dimension):
-    for key, kept in (("at_least", torch.clamp_min), ("at_most", torch.clamp_max)):
-        for word in rule["keywords"]:
-            if word["dimension"] == dimension and word[key] is not None:
-                found = torch.tensor([bool(re.search(word["pattern"], text, re.IGNORECASE)) for text in texts])
-                values = torch.where(found, kept(values, word[key]), values)
-    return values
-scores = torch.stack([bounded(values, name) for values, name in zip(scores.T, rule["dimensions"])], dim=1)
-"""
-BOUNDED_OVERALL = """\
-overall = bounded(overall, None)
-"""
-TIERS = """\
-tiers = torch.bucketize(overall, scores.new_tensor(rule["cuts"][1:]), right=True)
-"""
-GATEKEEPER = """\
-gate = rule["gatekeeper"]
-closed = scores[:, rule["dimensions"].index(gate["dimension"])] < gate["cut"]
-tiers = torch.where(closed, tiers.clamp(max=rule["classes"].index(gate["max_tier"])), tiers)
-"""
 
 
 def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
@@ -162,7 +92,7 @@ def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
             ]
         ),
         batch=IMAGE_BATCH if images else TEXT_BATCH,
-        deciding=_deciding(task),
+        deciding=task.deciding_lines(),
     )
 
 
@@ -180,7 +110,7 @@ def _writer_script(folder: Path, task: InstructedScores) -> str:
                 GREEDY,
             ]
         ),
-        deciding="".join(_deciding_scores(task)),
+        deciding=task.deciding_lines(),
     )
 
 
@@ -203,35 +133,3 @@ def _model(auto: str, outputs: int | None, adapter: bool, embedded: bool) -> lis
         f"base = {auto}.from_pretrained({base}{'' if outputs is None else f', num_labels={outputs}'})",
         "model = PeftModel.from_pretrained(base, folder).eval()",
     ]
-
-
-def _deciding(task: Task) -> str:
-    """Lines that turn `outputs` into `labels`, as `task.predictions` does.
-
-    Raises:
-        ValueError: a task without such lines.
-    """
-    if isinstance(task, Multiclass):
-        return MULTICLASS
-    if isinstance(task, Multilabel):
-        return MULTILABEL.format(implied=IMPLIED if task.enforce_implications else "")
-    if isinstance(task, Ordinal):
-        return ORDINAL.format(above=ABOVE[task.link])
-    if isinstance(task, TieredScores):
-        return "".join(_tiers(task))
-    raise ValueError(f"a task of kind {task.kind!r} needs lines in search/export/card/script.py")
-
-
-def _tiers(task: TieredScores) -> Iterator[str]:
-    two_stage = isinstance(task, TwoStageScores)
-    yield SCORES.format(outputs="outputs[:, 1:]" if two_stage else "outputs")
-    yield from _deciding_scores(task)
-
-
-def _deciding_scores(task: TieredScores) -> Iterator[str]:
-    """From `scores` to `labels`."""
-    yield KEYWORDS if task.keywords else ""
-    yield OVERALL + (TWO_STAGE if isinstance(task, TwoStageScores) else "")
-    yield BOUNDED_OVERALL if task.keywords else ""
-    yield TIERS + (GATEKEEPER if task.gatekeeper is not None else "")
-    yield READ_TIERS if isinstance(task, InstructedScores) else 'labels = [rule["classes"][i] for i in tiers]'

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from rarecall.analysis.predictions.label_space import CatastrophicRule
 from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.tasks import build_task, default_minority, register
+from rarecall.trainables.tasks import Multiclass, TaskSection, build_task, default_minority, register
 from rarecall.trainables.tasks.config import TaskConfig
 
 CONFIG = TypeAdapter(TaskConfig)
@@ -265,3 +265,44 @@ def test_multilabel_tells_its_constraints():
 def test_constraints_that_make_no_sense_are_refused(change, told):
     with pytest.raises(ValidationError, match=re.escape(told)):
         CONFIG.validate_python({**LABELS, **change})
+
+
+LOSSES_OF = [
+    ({"kind": "multiclass"}, "classes"),
+    ({"kind": "multilabel"}, "labels"),
+    ({"kind": "ordinal", "classes": ["a", "b", "c"]}, "corn"),
+    ({"kind": "ordinal", "classes": ["a", "b", "c"], "link": "cumulative"}, "cumulative"),
+    ({"kind": "ordinal", "classes": ["a", "b", "c"], "link": "softmax"}, "classes"),
+]
+
+
+@pytest.mark.parametrize(("section", "target"), LOSSES_OF)
+def test_the_experiment_and_the_loop_agree_on_which_losses_fit(section, target):
+    config = CONFIG.validate_python(section)
+    assert (config.target, build_task(config, ("a", "b")).target) == (target, target)
+
+
+@pytest.mark.parametrize(
+    ("section", "where", "message"),
+    [
+        ({"kind": "ordnal"}, ("kind",), "must be one of ['multiclass', 'multilabel', 'ordinal', 'tiered_scores'], got"),
+        ({"kind": "ordnal"}, ("kind",), "did you mean 'ordinal'?"),
+        ({"classes": ["a", "b"]}, ("kind",), "is required: one of ['multiclass', "),
+        ({"kind": "ordinal"}, ("ordinal", "classes"), "Field required"),
+        (["ordinal"], (), "must be a section with keys of its own, got ['ordinal']"),
+    ],
+)
+def test_a_section_that_is_none_is_told_at_its_key(section, where, message):
+    with pytest.raises(ValidationError) as told:
+        CONFIG.validate_python(section)
+    assert [error["loc"] for error in told.value.errors()] == [where]
+    assert message in str(told.value)
+
+
+def test_a_kind_is_registered_by_a_section_with_kind_and_minority():
+    class Bare(TaskSection):
+        kind: str = "bare"
+
+    for section, message in ((Multiclass, "must be registered by its section"), (Bare, r"the fields \['minority'\]")):
+        with pytest.raises(TypeError, match=message):
+            register("bare")(section)

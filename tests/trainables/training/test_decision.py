@@ -8,7 +8,8 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.tasks import build_task
 from rarecall.trainables.tasks.config import TaskConfig
-from rarecall.trainables.training.decision_rule import decide, f1_thresholds, fit
+from rarecall.trainables.tasks.multilabel import f1_thresholds
+from rarecall.trainables.training.decision_rule import decide, fit
 
 TIERS = {"kind": "tiered_scores", "dimensions": {"score": {}}, "tiers": {"low": 0, "mid": 4, "high": 8}}
 PAIR = {"kind": "multiclass", "classes": ["common", "rare"], "minority": ["rare"]}
