@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.plugins.stored import trusting
 from rarecall.evaluation import Evaluation
 from rarecall.html import table_page
 from rarecall.search.predict.frame import FramePredictor
@@ -73,6 +74,10 @@ class Model:
         return table_page(str(self.folder), [("Measured", known_facts(self.folder))])
 
 
-def load_model(folder: str | os.PathLike[str]) -> Model:
-    """Open a folder that `export` wrote; raises as `Model` does."""
-    return Model(folder)
+def load_model(folder: str | os.PathLike[str], *, trust_plugins: bool = False) -> Model:
+    """Open a folder that `export` wrote; raises as `Model` does.
+
+    trust_plugins: run the plugins that the folder brings, whoever wrote them; otherwise a RunError names them.
+    """
+    with trusting(trust_plugins):
+        return Model(folder)

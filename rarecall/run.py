@@ -10,6 +10,7 @@ from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.criteria.verdicts import Assessment
 from rarecall.analysis.diagnosis import diagnose
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.plugins.stored import trusting
 from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.runs import finalists as finals
 from rarecall.analysis.runs.evidence import Evidence
@@ -168,13 +169,16 @@ class Run:
         return best_epoch(rows, records.criteria, records.objective)
 
 
-def load_run(folder: str | os.PathLike[str]) -> Run:
+def load_run(folder: str | os.PathLike[str], *, trust_plugins: bool = False) -> Run:
     """Open the folder of a run.
 
+    trust_plugins: run the plugins that the folder brings, whoever wrote them; those of one's own searches are known.
+
     Raises:
-        RunError: it holds no run.
+        RunError: it holds no run, or brings plugins that nobody asked for.
     """
-    return Run(folder)
+    with trusting(trust_plugins):
+        return Run(folder)
 
 
 def _parameters(frame: pd.DataFrame) -> list[str]:

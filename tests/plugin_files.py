@@ -9,30 +9,33 @@ from rarecall.analysis.metrics import registry as metrics
 from rarecall.analysis.plugins import loading, stored
 from rarecall.losses import registry as losses
 from rarecall.trainables.imbalance import sampling, schemes
+from rarecall.trainables.tasks import registry as tasks
 
-# A loss, a metric, a weighting scheme and a sampler; each can be recognised in what it does.
+# A loss, a metric, a weighting scheme, a sampler and a kind of task; each can be recognised in what it does.
 PLUGIN = '''\
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 
+from rarecall import register_loss, register_metric, register_sampler, register_task, register_weighting
 from rarecall.analysis.metrics.means import ratio
-from rarecall.analysis.metrics.registry import register as metric
 from rarecall.analysis.metrics.widths import recall_width
-from rarecall.losses import register as loss
-from rarecall.trainables.imbalance.sampling import register as sampler
-from rarecall.trainables.imbalance.schemes import register as scheme
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.trainables.data.cells import number_of
+from rarecall.trainables.tasks import Multiclass, TaskSection
+from rarecall.trainables.tasks.reading import Truth
 
 
-@metric("specificity", "max", "share", selector="class", from_counts=True, margin=recall_width)
+@register_metric("specificity", "max", "share", selector="class", from_counts=True, margin=recall_width)
 def specificity(tally):
     """Share of the rows of other classes that are not predicted as a class, [..., classes]."""
     negatives = tally.rows - tally.support
     return ratio(negatives - (tally.predicted - tally.hits), negatives, np.nan)
 
 
-@loss("smoothed", target="classes")
+@register_loss("smoothed", target="classes")
 @dataclass(frozen=True)
 class Smoothed:
     """Cross-entropy against targets that leave `share` to all classes alike (Szegedy et al. 2016)."""
@@ -47,7 +50,7 @@ class Smoothed:
         return torch.nn.functional.cross_entropy(outputs, targets, label_smoothing=self.share, reduction="none")
 
 
-@scheme("above_floor")
+@register_weighting("above_floor")
 @dataclass(frozen=True)
 class AboveFloor:
     """n_max / n_c, counts below `rows` taken as `rows`."""
@@ -58,7 +61,7 @@ class AboveFloor:
         return counts.max() / np.maximum(counts, self.rows)
 
 
-@sampler("thinning")
+@register_sampler("thinning")
 @dataclass(frozen=True)
 class Thinning:
     """The majority is thinned to the share `keep` of its rows."""
@@ -78,6 +81,78 @@ class Thinning:
 
     def expected(self, counts, minority):
         return np.where(np.isin(np.arange(len(counts)), minority), counts, self.keep * counts)
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A number in `column`, at least `cut` or below it."""
+
+    column: str
+    cut: float
+    several: bool = False
+
+    @property
+    def columns(self):
+        return (self.column,)
+
+    def read(self, columns, refuse):
+        numbers = [number_of(cell) for cell in columns[self.column]]
+        for position in np.flatnonzero(np.isnan(numbers)).tolist():
+            refuse(position, f"column {self.column!r} must hold a number", repr(columns[self.column][position]), "")
+        return Truth([("high",) if number >= self.cut else ("low",) for number in numbers])
+
+
+@dataclass(frozen=True)
+class Banded(Multiclass):
+    """Two bands; a row is high where its probability of that is at least `threshold`."""
+
+    threshold: float = 0.5
+    kind: str = "banded"
+
+    def predictions(self, outputs, truth):
+        found = super().predictions(outputs, truth)
+        return replace(found, predicted_class=(found.probabilities[:, 1] >= self.threshold).astype(np.int64))
+
+    @property
+    def rule(self):
+        return (self.threshold,)
+
+    def with_rule(self, rule):
+        return replace(self, threshold=rule[0])
+
+    def rule_candidates(self, position, outputs):
+        return (0.05, 0.2, 0.35, 0.65)
+
+    def decision_rule(self):
+        return {"kind": self.kind, "classes": list(self.label_space.classes), "threshold": self.threshold}
+
+    def stored_rule(self, stored):
+        return (stored["threshold"],)
+
+    def deciding_lines(self):
+        return 'labels = ["high" if p >= rule["threshold"] else "low" for p in outputs.softmax(dim=1)[:, 1].tolist()]'
+
+
+@register_task("banded")
+class BandedConfig(TaskSection):
+    """A number is cut in two bands, low and high."""
+
+    reads_label: ClassVar[bool] = False
+
+    kind: Literal["banded"]
+    column: str
+    cut: float = 5.0
+    minority: tuple[str, ...] | None = None
+
+    @property
+    def names(self):
+        return ("low", "high")
+
+    def task(self, classes):
+        return Banded(LabelSpace(self.names, self.minority or (), ordered=True))
+
+    def reading(self, label, separator):
+        return Bands(self.column, self.cut)
 '''
 
 
@@ -89,6 +164,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[None]:
         monkeypatch.setattr(losses._registry, name, {**getattr(losses._registry, name)})
     monkeypatch.setattr(schemes, "_schemes", {**schemes._schemes})
     monkeypatch.setattr(sampling, "_samplers", {**sampling._samplers})
+    monkeypatch.setattr(tasks, "_sections", {**tasks._sections})
     monkeypatch.setattr(loading, "_loaded", {})
     monkeypatch.setattr(stored, "_from_folders", set())
     monkeypatch.setenv("RARECALL_CACHE", str(tmp_path / "memory"))
