@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rarecall.analysis.errors import Fault, InputError, RunError
-from rarecall.analysis.plugins.loading import install, loaded
+from rarecall.analysis.plugins.loading import install, load, loaded
 from rarecall.analysis.plugins.plugin import FOLDER, Plugin, is_file, module_of, read_file
 
 # Modules of this process that came with folders.
@@ -49,6 +49,9 @@ def load_stored(folder: Path, entries: Iterable[Mapping[str, Any]], *, known: bo
         RunError: a plugin that was not asked for, all of them named.
         InputError: one that is gone or cannot be imported.
     """
+    entries = list(entries)
+    if any(entry.get("automatic") for entry in entries):
+        load((), folder)  # what is installed here is no code of the folder
     wanted = [plugin for entry in entries if (plugin := _of_entry(folder, entry)) is not None]
     remembered = _remembered() if known else set()
     unknown = [one.kept_as for one in wanted if one.identity not in remembered and loaded(one.module) is None]

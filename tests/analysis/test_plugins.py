@@ -62,9 +62,10 @@ def test_installed_packages_name_theirs_in_the_entry_point_group(plugin, monkeyp
     (folder / "entry_points.txt").write_text("[rarecall.plugins]\nmetrics = my_project_of_others\n")
     (plugin.parent / "my_project_of_others.py").write_text(METRIC)
     monkeypatch.syspath_prepend(plugin.parent)
+    stored.load_stored(plugin.parent, [{"name": "my_project_of_others", "automatic": True}], known=False)
+    assert metrics.find("rows_seen") is not None
     (found,) = loading.load([], plugin.parent)
     assert (found.name, found.automatic) == ("my_project_of_others", True)
-    assert metrics.find("rows_seen") is not None
 
 
 @pytest.mark.parametrize(

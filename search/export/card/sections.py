@@ -81,8 +81,11 @@ def limits_section(run: Run, folder: str, images: bool, max_length: int) -> str:
 
 
 def versions_section(run: Run) -> str:
-    """The versions that trained it."""
-    return ", ".join(f"{name} {version}" for name, version in (run.header.get("versions") or {}).items()) or "unknown"
+    """The versions that trained it, and the plugins with the beginnings of their hashes."""
+    told = [f"{name} {version}" for name, version in (run.header.get("versions") or {}).items()]
+    for plugin in run.header.get("plugins") or ():
+        told.append(f"plugin {plugin['name']} (SHA-256 {plugin['sha256'][:12]}…)")
+    return ", ".join(told) or "unknown"
 
 
 def _finding_row(finding: Finding) -> tuple[str, ...]:

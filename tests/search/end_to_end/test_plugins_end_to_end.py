@@ -96,6 +96,7 @@ def test_the_ledger_and_the_export_name_the_plugin_with_its_hash(home):
     told = [{"name": "plugins/own-parts.py", "sha256": digest, "automatic": False}]
     assert ledger(home)[0]["plugins"] == told
     assert json.loads((home / "model" / "metrics.json").read_text())["plugins"] == told
+    assert f"plugin plugins/own-parts.py (SHA-256 {digest[:12]}…)" in (home / "model" / "README.md").read_text()
     for folder in ("runs/own", "model"):
         assert (home / folder / "plugins" / "own-parts.py").read_text() == PLUGIN
         assert yaml.safe_load((home / folder / "experiment.yaml").read_text())["plugins"] == ["plugins/own-parts.py"]
