@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 
 from rarecall.analysis.criteria.ranking import best_epoch, score
-from rarecall.analysis.diagnosis import Case, Sign, applied, diagnose
+from rarecall.analysis.diagnosis import Case, DiagnosedWarning, applied, diagnose
 from rarecall.analysis.diagnosis.text import change_text
 from rarecall.analysis.metrics.registry import find
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
@@ -162,13 +162,13 @@ def better(name: str, before: float, after: float) -> bool:
     return after > before if metric is not None and metric.direction == "max" else after < before
 
 
-def tell(failure: str, wanted: str, signs: tuple[Sign, ...], before: Case, after: Case) -> bool:
-    first = signs[0]
+def tell(failure: str, wanted: str, warnings: tuple[DiagnosedWarning, ...], before: Case, after: Case) -> bool:
+    first = warnings[0]
     one, two = figure(before, first.figure), figure(after, first.figure)
     named, improved = first.rule == wanted, better(first.figure, one, two)
     print(f"\n{failure}\n  cause: {first.says} ({first.rule}{'' if named else f', not {wanted}'})")
     print("".join(f"    {line}\n" for line in first.observed.evidence), end="")
-    print("".join(f"  {change_text(change)}\n" for change in applied(signs).values()), end="")
+    print("".join(f"  {change_text(change)}\n" for change in applied(warnings).values()), end="")
     others = "; ".join(f"{name} {figure(before, name):.3f} -> {figure(after, name):.3f}" for name in ALSO)
     print(f"  {first.figure}: {one:.3f} -> {two:.3f}, {'better' if improved else 'NOT better'}   ({others})")
     return named and improved
@@ -192,14 +192,14 @@ def main() -> int:
                 changes, wanted = FAILURES[failure]
                 made = load_experiment(bench.folder / "sound.yaml", changes)
                 before = bench.run(made, f"failed-{number}", seed)
-                signs = diagnose(before)
+                warnings = diagnose(before)
                 total += 1
-                if not signs:
-                    print(f"\n{failure}\n  no sign found")
+                if not warnings:
+                    print(f"\n{failure}\n  no warning found")
                     continue
-                write_advised(before, applied(signs), bench.folder / f"advised-{number}.yaml")
+                write_advised(before, applied(warnings), bench.folder / f"advised-{number}.yaml")
                 after = bench.run(load_experiment(bench.folder / f"advised-{number}.yaml"), f"advised-{number}", seed)
-                right += tell(failure, wanted, signs, before, after)
+                right += tell(failure, wanted, warnings, before, after)
     print(f"\n{right} of {total}: the right cause first, and its figure better; {time.perf_counter() - started:.0f} s")
     return int(right < total)
 

@@ -89,11 +89,11 @@ class Run:
         return output
 
     def diagnose(self, trial: str | None = None) -> pd.DataFrame:
-        """Why a trial is not better, and which settings to change: one row per warning sign, causes first."""
+        """Why a trial is not better, and which settings to change: one row per warning, causes first."""
         from rarecall.search.review.diagnose import open_case  # noqa: PLC0415  # knows torch
 
         case = open_case(f"{self.folder}:{trial}" if trial else str(self.folder))
-        return pd.DataFrame([sign.plain() for sign in diagnose(case)])
+        return pd.DataFrame([warning.plain() for warning in diagnose(case)])
 
     def finalists(
         self,

@@ -1,5 +1,6 @@
 """A user's own plugin, as `docs/extensions.md` shows one, and a process that forgets it after a test."""
 
+import random
 import sys
 from collections.abc import Iterator
 
@@ -173,3 +174,39 @@ def forgetful(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[None]:
     for name in set(sys.modules) - before:
         if name.startswith(("rarecall_plugin_", "my_project")):
             del sys.modules[name]
+
+
+# A search that uses every part of the plugin, kept beside it as own-parts.py.
+EXPERIMENT = {
+    "name": "own",
+    "plugins": "./own-parts.py",
+    "data": {"path": "rows.jsonl", "split": {"validation": 0.3, "test": 0.2}},
+    "task": {"kind": "banded", "column": "severity", "cut": 7},
+    "model": {"base": "tiny-bert", "max_length": 16},
+    "training": {
+        "epochs": 2,
+        "learning_rate": 5e-3,
+        "loss": {"name": "smoothed", "share": 0.2},
+        "class_weights": {"scheme": "above_floor", "rows": 2},
+        "thinning": {"keep": 0.8},
+        "decision_rule": {"fit": True, "folds": 2},
+    },
+    "space": {
+        "training.loss.share": {"low": 0.0, "high": 0.3},
+        "training.class_weights.rows": {"low": 1.0, "high": 8.0},
+        "training.thinning.keep": {"low": 0.5, "high": 1.0},
+        "training.learning_rate": None,
+        "training.oversampling.ratio": None,
+        "model.lora.rank": None,
+    },
+    "criteria": ["specificity[high] >= 0.05"],
+    "search": {"trials": 2, "known_points": False},
+    "resources": {"slots": 1},
+}
+
+
+def severity_rows():
+    """100 messages, one in five severe."""
+    draw = random.Random(3)
+    kinds = [("engine on fire", 9) if i % 5 == 0 else ("all calm", 2) for i in range(100)]
+    return [{"text": f"{text} {draw.random():.3f}", "severity": severity} for text, severity in kinds]

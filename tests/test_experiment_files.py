@@ -13,7 +13,7 @@ from rarecall.trainables.demo.articles import write_articles
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))
 ALWAYS_SEARCHED = {"training.loss.gamma", "training.learning_rate"}
 # One that evens out how often rows come, one that evens out how much they count.
-REMEDIES = ({"training.oversampling.ratio", "training.weighted_sampling.strength"}, {"training.class_weights"})
+MITIGATIONS = ({"training.oversampling.ratio", "training.weighted_sampling.strength"}, {"training.class_weights"})
 
 
 def test_every_system_has_its_experiment():
@@ -29,7 +29,7 @@ def test_an_experiment_is_valid_and_its_header_launches_it(path):
     assert f"#   rarecall tune experiments/{path.name}" in path.read_text(encoding="utf-8").splitlines()
     space = loaded.experiment.full_space().keys()
     assert space >= ALWAYS_SEARCHED
-    assert all(any(key.startswith(tuple(remedy)) for key in space) for remedy in REMEDIES)
+    assert all(any(key.startswith(tuple(mitigation)) for key in space) for mitigation in MITIGATIONS)
 
 
 def test_the_embedded_experiment_fits_the_articles(tmp_path):

@@ -2,6 +2,14 @@
 
 import math
 
+from rarecall.analysis.diagnosis.advice import (
+    MOST_WEIGHT,
+    capped_weights,
+    lower_rank,
+    more_epochs,
+    rounded,
+    stronger_weights,
+)
 from rarecall.analysis.diagnosis.observations import (
     diverged,
     falls,
@@ -14,16 +22,8 @@ from rarecall.analysis.diagnosis.observations import (
     recall_lines,
     weights,
 )
-from rarecall.analysis.diagnosis.remedies import (
-    MOST_WEIGHT,
-    capped_weights,
-    lower_rank,
-    more_epochs,
-    rounded,
-    stronger_weights,
-)
+from rarecall.analysis.diagnosis.rules import Case, Observed, rule
 from rarecall.analysis.diagnosis.settings import ADAPTER, DECAY, DROPOUT, EPOCHS, PATIENCE, RANK, RATE, RATIO
-from rarecall.analysis.diagnosis.signs import Case, Observed, rule
 from rarecall.analysis.text.wording import value_text
 
 # Where the default search range ends for adapters, and what whole models are seldom trained above.
@@ -70,7 +70,7 @@ def learning_rate_too_high(case: Case) -> Observed | None:
 
 @rule(
     "no_mitigation",
-    "No remedy against the imbalance is in force",
+    "No mitigation against the imbalance is in force",
     "technology filter: oversampling ratio 0.2 and class weights",
     figure="minority_recall",
 )
@@ -90,7 +90,7 @@ def no_mitigation(case: Case) -> Observed | None:
     figure="validation_loss",
 )
 def overfits(case: Case) -> Observed | None:
-    """The validation loss rose by a tenth while the training loss fell, or is twice as high with no remedy in force."""
+    """The validation loss rose by a tenth while the training loss fell, or is twice as high without any mitigation."""
     evidence = overfitting(case)
     if not evidence:
         return None

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping
 
+from rarecall.analysis.diagnosis.rules import Case
 from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RATIO, SCHEME, STRENGTH, VALUES
-from rarecall.analysis.diagnosis.signs import Case
 from rarecall.analysis.text.wording import value_text
 
 # Losses of an epoch may go up by this factor without meaning anything, with sampled rows and few of them.
@@ -26,7 +26,7 @@ def weights(case: Case) -> dict[str, float]:
 
 
 def mitigated(case: Case) -> bool:
-    """Whether any remedy was in force, by what the ledger tells or by the settings."""
+    """Whether any mitigation was in force, by what the ledger tells or by the settings."""
     amounts = case.record.mitigation.values()
     changed = any(one.get("weight", 1) != 1 or one.get("sampled") != one.get("rows") for one in amounts)
     in_force = any(case.number(key) > 0 for key in (RATIO, DRAWN, GAMMA))

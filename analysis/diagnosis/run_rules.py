@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from rarecall.analysis.diagnosis.rules import Case, Change, Observed, rule
 from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RANK, RATE, RATIO, STRENGTH
-from rarecall.analysis.diagnosis.signs import Case, Change, Observed, rule
 from rarecall.analysis.diagnosis.symptom_rules import FEW_ROWS
 from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.text.wording import probability_text, value_text
@@ -16,9 +16,9 @@ from rarecall.analysis.text.wording import probability_text, value_text
 # Part of a range, at either end, in which a best value says that the range ends too early.
 EDGE = 0.1
 WIDER = 3.0
-# Below that many trials no remedy can be told to have no effect, and no correlation above this is taken for none.
+# Below that many trials no mitigation can be told to have no effect, and no correlation above this is taken for none.
 ENOUGH_TRIALS, NO_EFFECT = 16, 0.2
-REMEDIES = (RATIO, STRENGTH, GAMMA, DRAWN)
+MITIGATIONS = (RATIO, STRENGTH, GAMMA, DRAWN)
 
 
 @rule(
@@ -72,20 +72,20 @@ def rank_at_edge(case: Case) -> Observed | None:
 
 
 @rule(
-    "remedy_without_effect",
-    "A remedy makes no visible difference",
-    "retina grades: no gain in the rare grades; both remedies at once can over-emphasise them",
+    "mitigation_without_effect",
+    "A mitigation makes no visible difference",
+    "retina grades: no gain in the rare grades; both mitigations at once can over-emphasise them",
     about="run",
 )
-def remedy_without_effect(case: Case) -> Observed | None:
-    """Over at least 16 trials, a remedy and minority recall have a rank correlation below 0.2."""
+def mitigation_without_effect(case: Case) -> Observed | None:
+    """Over at least 16 trials, a mitigation and minority recall have a rank correlation below 0.2."""
     ranked = [standing for standing in case.ranked if standing.best]
     if len(ranked) < ENOUGH_TRIALS:
         return None
     recalls = [standing.best.metrics.get("minority_recall", math.nan) for standing in ranked if standing.best]
     evidence: list[str] = []
     changes: list[Change] = []
-    for key in REMEDIES:
+    for key in MITIGATIONS:
         correlation = _correlation([standing.record.params.get(key) for standing in ranked], recalls)
         if abs(correlation) < NO_EFFECT:
             evidence.append(f"{key}: rank correlation with minority recall {correlation:+.2f} in {len(ranked)} trials")

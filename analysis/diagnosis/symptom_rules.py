@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from rarecall.analysis.diagnosis.advice import against_low_recall, gentler, more_ratio, rounded, weaker_weights
 from rarecall.analysis.diagnosis.cause_rules import learning_rate_too_high, no_mitigation, overfits, weights_too_large
 from rarecall.analysis.diagnosis.observations import first_lines, low_recalls, predicted_by_name, recall_lines
-from rarecall.analysis.diagnosis.remedies import against_low_recall, gentler, more_ratio, rounded, weaker_weights
+from rarecall.analysis.diagnosis.rules import Case, Observed, rule
 from rarecall.analysis.diagnosis.settings import EPOCHS, GAMMA, RATE, RATIO, SCHEME
-from rarecall.analysis.diagnosis.signs import Case, Observed, rule
 from rarecall.analysis.metrics.scores import COLLAPSED
 from rarecall.analysis.text.wording import interval_text, value_text
 from rarecall.analysis.uncertainty.intervals import exact
@@ -34,7 +34,7 @@ def one_class_only(case: Case) -> Observed | None:
         return None
     evidence = [f"every validation row is predicted {name}" if name else "no label is predicted for any row"]
     total = sum(case.train_rows().values())
-    # Where it is a rare class that is predicted, the remedies were too strong and not too weak.
+    # Where it is a rare class that is predicted, the mitigations were too strong and not too weak.
     changes = gentler(case) if name in case.labels.minority else against_low_recall(case)
     if _follows(case):
         return Observed((*evidence, FOLLOWS))
@@ -193,5 +193,5 @@ def too_few_rare_rows(case: Case) -> Observed | None:
 
 
 def _follows(case: Case) -> bool:
-    """Whether something else has to be mended first: more of a remedy makes an overfitted trial overfit more."""
+    """Whether something else has to be mended first: more of a mitigation makes an overfitted trial overfit more."""
     return any(cause(case) is not None for cause in (weights_too_large, learning_rate_too_high, overfits))

@@ -1,25 +1,25 @@
-"""A diagnosis in words: each sign with its evidence, the settings to change and whose experience it is."""
+"""A diagnosis in words: each warning with its evidence, the settings to change and its source."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rarecall.analysis.diagnosis import applied
-from rarecall.analysis.diagnosis.signs import Case, Change, Sign
+from rarecall.analysis.diagnosis.rules import Case, Change, DiagnosedWarning
 from rarecall.analysis.text.table import cell_len, pad
 from rarecall.analysis.text.winner import plain
 
 INDENT = "   "
 
 
-def render(case: Case, signs: tuple[Sign, ...], width: int) -> str:
-    """The text within `width` columns; the first sign is the one to mend first."""
+def render(case: Case, warnings: tuple[DiagnosedWarning, ...], width: int) -> str:
+    """The text within `width` columns; the first warning is the one to mend first."""
     lines = [*textwrap.wrap(_title(case), width), ""]
-    if not signs:
-        return "\n".join([*lines, "No warning sign applies.", ""])
-    chosen = applied(signs)
-    for number, sign in enumerate(signs, start=1):
-        lines += [*_sign(number, sign, chosen, width), ""]
+    if not warnings:
+        return "\n".join([*lines, "No warning applies.", ""])
+    chosen = applied(warnings)
+    for number, warning in enumerate(warnings, start=1):
+        lines += [*_warning(number, warning, chosen, width), ""]
     return "\n".join(lines)
 
 
@@ -38,17 +38,17 @@ def _title(case: Case) -> str:
     return f"{case.run.header.get('name', case.run.folder.name)}: trial {case.record.trial}{role}{epoch}"
 
 
-def _sign(number: int, sign: Sign, chosen: Mapping[str, Change], width: int) -> Iterator[str]:
-    yield from _wrapped(f"{number}  {sign.says}", width, "", INDENT)
-    for line in sign.observed.evidence:
+def _warning(number: int, warning: DiagnosedWarning, chosen: Mapping[str, Change], width: int) -> Iterator[str]:
+    yield from _wrapped(f"{number}  {warning.says}", width, "", INDENT)
+    for line in warning.observed.evidence:
         yield from _told("seen", line, width)
-    for change in sign.observed.changes:
+    for change in warning.observed.changes:
         other = chosen.get(change.key)
-        note = "" if other is None or other.after == change.after else "  (the sign above decides)"
+        note = "" if other is None or other.after == change.after else "  (the warning above decides)"
         yield from _told("change", change_text(change) + note, width)
-    for line in sign.observed.advice:
+    for line in warning.observed.advice:
         yield from _told("do", line, width)
-    yield from _told("why", sign.source, width)
+    yield from _told("why", warning.source, width)
 
 
 def _told(what: str, text: str, width: int) -> list[str]:

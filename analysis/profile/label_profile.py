@@ -8,7 +8,7 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
-class Remedy:
+class Mitigated:
     """What one class gets. rows: in an epoch. capped: whether the weight would be larger without the cap."""
 
     rows: float
@@ -18,12 +18,12 @@ class Remedy:
 
 @dataclass(frozen=True)
 class ClassProfile:
-    """One class, tier, grade or label. rows: by split. remedies: by name, the experiment's own settings under ""."""
+    """One class, tier, grade or label. rows: by split. mitigations: by name, the experiment's own settings under ""."""
 
     name: str
     minority: bool
     rows: Mapping[str, int]
-    remedies: Mapping[str, Remedy]
+    mitigations: Mapping[str, Mitigated]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ class Profile:
                     "minority": one.minority,
                     "rows": dict(one.rows),
                     "ratio": self.ratio(one),
-                    "remedies": {name or "experiment": vars(remedy) for name, remedy in one.remedies.items()},
+                    "mitigations": {
+                        name or "experiment": vars(mitigation) for name, mitigation in one.mitigations.items()
+                    },
                 }
                 for one in self.classes
             ],

@@ -21,7 +21,7 @@ from rarecall.analysis.uncertainty.intervals import LEVEL, Interval
 FEWEST, FOR_FOREST = 8, 40
 _BINS, _PER_BIN = 5, 4
 _FOLDS, _TREES, _SHUFFLES = 5, 60, 5
-_REMEDIES = ("oversampling", "weighted_sampling", "class_weights", "loss", "decision_rule", "augmentation")
+_MITIGATIONS = ("oversampling", "weighted_sampling", "class_weights", "loss", "decision_rule", "augmentation")
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Effect:
     importance: float = math.nan
 
     @property
-    def remedy(self) -> bool:
-        """Whether the parameter belongs to a remedy for rare classes."""
-        return any(part in _REMEDIES for part in self.path.split("."))
+    def mitigation(self) -> bool:
+        """Whether the parameter belongs to a mitigation for rare classes."""
+        return any(part in _MITIGATIONS for part in self.path.split("."))
 
 
 @dataclass(frozen=True)

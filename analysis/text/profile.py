@@ -12,7 +12,7 @@ LONGEST_NAME = 24
 
 
 def render(profile: Profile, width: int) -> str:
-    """The text within `width` columns; remedies that do not fit are left to --json."""
+    """The text within `width` columns; mitigations that do not fit are left to --json."""
     parts = [
         _title(profile, width),
         _classes(profile, width),
@@ -32,35 +32,37 @@ def _title(profile: Profile, width: int) -> list[str]:
 
 
 def _classes(profile: Profile, width: int) -> list[str]:
-    """Counts, ratio and what the settings make of them; then remedies that could be tried, as far as they fit."""
+    """Counts, ratio and what the settings make of them; then mitigations that could be tried, as far as they fit."""
     shown = profile.classes
     names = tuple(f"{'*' if one.minority else ' '}{cut(one.name, LONGEST_NAME)}" for one in shown)
     columns = [
         Column(("class",), names, "<"),
         *(Column((split,), tuple(f"{one.rows[split]:,}" for one in shown)) for split in profile.rows),
         Column(("ratio",), tuple(_ratio(profile.ratio(one)) for one in shown)),
-        *_remedy(shown, "", ("rows in", "an epoch"), ("weight",)),
+        *_mitigation(shown, "", ("rows in", "an epoch"), ("weight",)),
     ]
-    others = [name for name in shown[0].remedies if name]
+    others = [name for name in shown[0].mitigations if name]
     optional = [column for name in others for column in _other(shown, name)]
     taken = fitting(columns, optional, width)
     legend = ["* minority class; ratio: training rows of the largest class for each; +: cut by class_weights.cap"]
-    left = [] if len(taken) == len(columns) + len(optional) else ["More remedies: --json, or a wider terminal."]
+    left = [] if len(taken) == len(columns) + len(optional) else ["More mitigations: --json, or a wider terminal."]
     return [*render_columns(taken), *textwrap.wrap(legend[0], max(40, total_width(taken))), *left]
 
 
-def _remedy(shown: Sequence[ClassProfile], name: str, rows: tuple[str, ...], weight: tuple[str, ...]) -> list[Column]:
-    remedies = [one.remedies[name] for one in shown]
+def _mitigation(
+    shown: Sequence[ClassProfile], name: str, rows: tuple[str, ...], weight: tuple[str, ...]
+) -> list[Column]:
+    mitigations = [one.mitigations[name] for one in shown]
     return [
-        Column(rows, tuple(f"{one.rows:,.0f}" for one in remedies)),
-        Column(weight, tuple(f"{one.weight:.2f}{'+' if one.capped else ''}" for one in remedies)),
+        Column(rows, tuple(f"{one.rows:,.0f}" for one in mitigations)),
+        Column(weight, tuple(f"{one.weight:.2f}{'+' if one.capped else ''}" for one in mitigations)),
     ]
 
 
 def _other(shown: Sequence[ClassProfile], name: str) -> list[Column]:
-    """Of a remedy to try, the column in which it differs: the rows of a ratio, the weights of a strength."""
+    """Of a mitigation to try, the column in which it differs: the rows of a ratio, the weights of a strength."""
     key, value = name.split(" ")
-    rows, weights = _remedy(shown, name, ("rows at", f"ratio {value}"), ("weight at", f"strength {value}"))
+    rows, weights = _mitigation(shown, name, ("rows at", f"ratio {value}"), ("weight at", f"strength {value}"))
     return [rows if key == "ratio" else weights]
 
 

@@ -111,13 +111,13 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
     from rarecall.search.review.diagnose import open_case, write_advised
 
     case = open_case(target)
-    signs = find(case)
+    warnings = find(case)
     if as_json:
-        click.echo(dumps({"trial": case.record.trial, "signs": [sign.plain() for sign in signs]}, indent=2))
+        click.echo(dumps({"trial": case.record.trial, "warnings": [warning.plain() for warning in warnings]}, indent=2))
     else:
-        click.echo(render(case, signs, Console().width), nl=False)
+        click.echo(render(case, warnings, Console().width), nl=False)
     if write is not None:
-        changes = applied(signs)
+        changes = applied(warnings)
         write_advised(case, changes, write)
         click.echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
 

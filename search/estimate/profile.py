@@ -14,8 +14,8 @@ from rarecall.analysis.profile.label_profile import (
     Duplicates,
     LabelsPerRow,
     Lengths,
+    Mitigated,
     Profile,
-    Remedy,
 )
 from rarecall.search.experiment.auto_space import derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import LoadedExperiment
@@ -79,15 +79,15 @@ def splits_of(data: LabelledSplits) -> dict[str, Examples]:
 
 def _classes(data: LabelledSplits, training: TrainingConfig) -> tuple[ClassProfile, ...]:
     labels = data.task.label_space
-    amounts = {name: _amounts(data, settings) for name, settings in _remedies(training).items()}
+    amounts = {name: _amounts(data, settings) for name, settings in _mitigations(training).items()}
     return tuple(
         ClassProfile(
             name,
             name in labels.minority,
             {split: counts[name] for split, counts in data.class_counts.items()},
             {
-                remedy: Remedy(float(one.sampled[i]), float(one.weights[i]), bool(one.capped[i]))
-                for remedy, one in amounts.items()
+                mitigation: Mitigated(float(one.sampled[i]), float(one.weights[i]), bool(one.capped[i]))
+                for mitigation, one in amounts.items()
             },
         )
         for i, name in enumerate(labels.classes)
@@ -99,8 +99,8 @@ def _amounts(data: LabelledSplits, training: TrainingConfig) -> Mitigation:
     return mitigation(train.classes, data.task.label_space, training, train.scores, train.labels)
 
 
-def _remedies(training: TrainingConfig) -> dict[str, TrainingConfig]:
-    """The experiment's own settings, and each of two remedies alone, all else as it is by default."""
+def _mitigations(training: TrainingConfig) -> dict[str, TrainingConfig]:
+    """The experiment's own settings, and each of two mitigations alone, all else as it is by default."""
     cap = {"cap": training.class_weights.cap}
     return {
         "": training,

@@ -38,9 +38,9 @@ class DerivedSpace:
 def derive_space(experiment: Experiment, train: Labelled, labels: LabelSpace) -> DerivedSpace:
     """What is worth searching for these labels, around the experiment's own settings; its own entries are not in it.
 
-    Remedies that cannot matter are left out, and so is one of two that only repeat each other: weighted sampling beside
-    oversampling, a cap beside the strength of a single rare class, class weights beside adjusted logits. Oversampling
-    and class weights do not repeat each other, since weights follow the counts after sampling.
+    Mitigations that cannot matter are left out, and so is one of two that only repeat each other: weighted sampling
+    beside oversampling, a cap beside the strength of a single rare class, class weights beside adjusted logits.
+    Oversampling and class weights do not repeat each other, since weights follow the counts after sampling.
     """
     profile = _Profile(train, labels)
     lines = [

@@ -88,7 +88,7 @@ OPEN_SECTIONS: tuple[Literal["model"], Literal["training"]] = ("model", "trainin
 
 
 def default_space(target: str, adapter: str, loss_parameters: Collection[str], scheme: str) -> dict[str, SpaceEntry]:
-    """The remedies that interact, and the settings they interact with; an experiment overrides or removes each.
+    """The mitigations that interact, and the settings they interact with; an experiment overrides or removes each.
 
     A setting that the loss or the weighting scheme does not read is left out.
     """

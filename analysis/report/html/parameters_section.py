@@ -49,11 +49,11 @@ def parameters_section(report: Report, found: Effects) -> Section | None:
 
 
 def _panels(found: Effects) -> list[Child]:
-    """A scatter for each parameter, the remedies first."""
+    """A scatter for each parameter, the mitigations first."""
     drawn = [(one, _panel(f"effect-{number}", one)) for number, one in enumerate(found.effects)]
     groups = {
-        "Each remedy and minority recall": [panel for one, panel in drawn if one.remedy],
-        "Each other setting and minority recall": [panel for one, panel in drawn if not one.remedy],
+        "Each mitigation and minority recall": [panel for one, panel in drawn if one.mitigation],
+        "Each other setting and minority recall": [panel for one, panel in drawn if not one.mitigation],
     }
     return [
         [element("h3", title), element("div", panels, class_="panels")] for title, panels in groups.items() if panels
@@ -89,7 +89,7 @@ def _importance(found: Effects, level: float) -> Markup:
     for one in found.effects:
         known = math.isfinite(one.rank_correlation)
         row: list[Cell | Child] = [
-            [element("code", one.path), element("small", "remedy", class_="beside") if one.remedy else None],
+            [element("code", one.path), element("small", "mitigation", class_="beside") if one.mitigation else None],
             _signed(one.rank_correlation) if known else "–",
             f"{_signed(one.interval.low)} to {_signed(one.interval.high)}" if known else "–",
             Cell(strip(scale, one.rank_correlation, one.interval), class_="picture middle"),

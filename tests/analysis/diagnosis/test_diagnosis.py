@@ -7,7 +7,7 @@ import pytest
 
 from rarecall.analysis.criteria.ranking import best_epoch, score
 from rarecall.analysis.diagnosis import Case, Change, applied, diagnose
-from rarecall.analysis.diagnosis.signs import Observed, registered, rule
+from rarecall.analysis.diagnosis.rules import Observed, registered, rule
 from rarecall.analysis.diagnosis.text import change_text, render
 from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
@@ -19,7 +19,7 @@ from rarecall.analysis.runs.standings import standings
 CLASSES = LabelSpace(classes=("common", "rare", "rarest"), minority=("rare", "rarest"))
 SCORES = LabelSpace(("low", "high"), ("high",), ("one", "other"), CatastrophicRule(4.0, 8.0), ordered=True)
 EMOTIONS = LabelSpace(("joy", "grief"), ("grief",), multilabel=True)
-# The technology filter's settings, with all of its remedies in force.
+# The technology filter's settings, with all of its mitigations in force.
 SETTINGS = {
     "data.path": "articles.jsonl",
     "data.split.validation": 0.1,
@@ -79,16 +79,16 @@ def make_case(write_ledger, rows, tmp_path):
     return make
 
 
-def signs(case):
-    return {sign.rule: sign for sign in diagnose(case)}
+def warnings(case):
+    return {warning.rule: warning for warning in diagnose(case)}
 
 
 def changes(case, name):
-    return {change.key: change.after for change in signs(case)[name].observed.changes}
+    return {change.key: change.after for change in warnings(case)[name].observed.changes}
 
 
 def evidence(case, name):
-    return "\n".join(signs(case)[name].observed.evidence)
+    return "\n".join(warnings(case)[name].observed.evidence)
 
 
 HEALTHY = [(1.0, 1.0, GOOD), (0.80, 0.80, GOOD), (0.78, 0.79, GOOD)]
@@ -97,7 +97,7 @@ HEALTHY = [(1.0, 1.0, GOOD), (0.80, 0.80, GOOD), (0.78, 0.79, GOOD)]
 def test_a_sound_trial_has_no_sign(make_case):
     case = make_case(HEALTHY)
     assert diagnose(case) == ()
-    assert "No warning sign applies." in render(case, (), 80)
+    assert "No warning applies." in render(case, (), 80)
 
 
 def test_weights_above_ten_come_first_and_are_capped(make_case):
@@ -122,7 +122,7 @@ def test_weights_above_ten_come_first_and_are_capped(make_case):
 
 def test_weights_up_to_ten_are_no_sign(make_case):
     amounts = {"rarest": {"rows": 1, "sampled": 1, "weight": 10.0}}
-    assert "weights_too_large" not in signs(make_case(HEALTHY, mitigation=amounts))
+    assert "weights_too_large" not in warnings(make_case(HEALTHY, mitigation=amounts))
 
 
 def test_a_diverged_trial_gets_a_tenth_of_its_learning_rate(make_case):
@@ -132,7 +132,7 @@ def test_a_diverged_trial_gets_a_tenth_of_its_learning_rate(make_case):
 
 
 def test_another_failure_says_nothing_about_the_learning_rate(make_case):
-    assert "learning_rate_too_high" not in signs(make_case([], end=("failed", "the worker group ended")))
+    assert "learning_rate_too_high" not in warnings(make_case([], end=("failed", "the worker group ended")))
 
 
 def test_a_loss_that_jumps_is_unstable(make_case):
@@ -147,7 +147,7 @@ def test_nothing_learnt_at_an_unusual_rate_is_the_rate(make_case):
     assert diagnose(case)[0].rule == "learning_rate_too_high"
     # A tenth, 0.03, is still beyond what adapters take.
     assert changes(case, "learning_rate_too_high") == {"training.learning_rate": 0.005}
-    assert "learning_rate_too_high" not in signs(make_case(flat))
+    assert "learning_rate_too_high" not in warnings(make_case(flat))
 
 
 def test_worse_than_blind_at_an_unusual_rate_is_the_rate(make_case):
@@ -157,7 +157,7 @@ def test_worse_than_blind_at_an_unusual_rate_is_the_rate(make_case):
     # 100 of 130 rows: 2 · 100 / 230 = 0.870 for the largest class, a third of it in the mean over three.
     assert "the largest class for every row gives 29.0 %" in told
     assert "learning rate 0.3, usually at most 0.005" in told
-    assert "learning_rate_too_high" not in signs(make_case([(1.0, 1.0, GOOD)], {"training.learning_rate": 0.3}))
+    assert "learning_rate_too_high" not in warnings(make_case([(1.0, 1.0, GOOD)], {"training.learning_rate": 0.3}))
 
 
 def test_low_recall_without_any_remedy_is_for_want_of_one(make_case):
@@ -173,8 +173,8 @@ def test_low_recall_without_any_remedy_is_for_want_of_one(make_case):
     assert "recall of rarest: 0.0 %, 0 of 10 rows" in told
     assert "recall of rare: 20.0 %, 4 of 20 rows" in told
     assert "100 training rows of common for each of rarest" in told
-    assert "rare_recall_low" not in signs(case)  # the same once more
-    assert "no_mitigation" not in signs(make_case([(1.0, 1.0, missed)], {**UNMITIGATED, "training.loss.gamma": 1.0}))
+    assert "rare_recall_low" not in warnings(case)  # the same once more
+    assert "no_mitigation" not in warnings(make_case([(1.0, 1.0, missed)], {**UNMITIGATED, "training.loss.gamma": 1.0}))
 
 
 def test_a_rising_validation_loss_is_overfitting(make_case):
@@ -191,13 +191,13 @@ def test_a_rising_validation_loss_is_overfitting(make_case):
 
 
 def test_a_rise_below_a_tenth_is_not(make_case):
-    assert "overfits" not in signs(make_case([(0.9, 0.95, GOOD), (0.6, 0.80, GOOD), (0.55, 0.87, GOOD)]))
+    assert "overfits" not in warnings(make_case([(0.9, 0.95, GOOD), (0.6, 0.80, GOOD), (0.55, 0.87, GOOD)]))
 
 
 def test_a_training_loss_far_below_counts_only_where_rows_weigh_alike(make_case):
     far = [(0.9, 0.95, GOOD), (0.3, 0.80, GOOD)]
-    assert "overfits" in signs(make_case(far, UNMITIGATED))
-    assert "overfits" not in signs(make_case(far))
+    assert "overfits" in warnings(make_case(far, UNMITIGATED))
+    assert "overfits" not in warnings(make_case(far))
 
 
 def test_old_ledgers_show_overfitting_by_their_metrics(make_case):
@@ -216,9 +216,9 @@ def test_losses_that_still_fall_want_more_epochs(make_case):
         "model.lora.rank": 32,
     }
     assert "training loss still fell in epoch 2, 1 to 0.6" in evidence(case, "underfits")
-    assert "underfits" not in signs(make_case(falling, criteria=("recall[rare] >= 0.5",)))  # met: nothing to mend
+    assert "underfits" not in warnings(make_case(falling, criteria=("recall[rare] >= 0.5",)))  # met: nothing to mend
     stopped = make_case(falling, criteria=("recall[rare] >= 0.8",), end=("stopped", "not among the best"))
-    assert "underfits" not in signs(stopped)
+    assert "underfits" not in warnings(stopped)
 
 
 def test_one_class_only(make_case):
@@ -234,12 +234,12 @@ def test_one_class_only(make_case):
         "training.epochs": 5,
         "data.max_train_rows": None,
     }
-    assert "rare_recall_low" not in signs(case)  # the same once more
+    assert "rare_recall_low" not in warnings(case)  # the same once more
 
 
 def test_one_epoch_is_not_enough_for_more_than_one_class(make_case):
     case = make_case([(1.0, 1.0, [[100, 0, 0], [20, 0, 0], [10, 0, 0]])], {**UNMITIGATED, "training.epochs": 1})
-    assert [sign.rule for sign in diagnose(case)] == ["no_mitigation", "one_class_only"]
+    assert [warning.rule for warning in diagnose(case)] == ["no_mitigation", "one_class_only"]
     assert changes(case, "one_class_only")["training.epochs"] == 5
 
 
@@ -264,7 +264,7 @@ def test_low_recall_with_remedies_follows_the_technology_filter(make_case):
         "training.epochs": 5,
     }
     assert evidence(case, "rare_recall_low") == "recall of rare: 15.0 %, 3 of 20 rows"
-    (advice,) = signs(case)["rare_recall_low"].observed.advice
+    (advice,) = warnings(case)["rare_recall_low"].observed.advice
     assert advice.endswith("label more rows of rare")
 
 
@@ -282,7 +282,7 @@ def test_precision_below_one_half_lowers_gamma_and_weights(make_case):
 
 def test_a_precision_below_one_half_of_hardly_any_row_is_not_over_predicted(make_case):
     few = [[80, 20, 0], [10, 10, 0], [0, 0, 10]]  # 30 predicted for 20 rows, as many as are allowed
-    assert "rare_over_predicted" not in signs(make_case([(1.0, 1.0, few)]))
+    assert "rare_over_predicted" not in warnings(make_case([(1.0, 1.0, few)]))
 
 
 def score_case(write_ledger, rows, tmp_path, predicted):
@@ -324,7 +324,7 @@ def test_a_collapsed_range_is_told_with_both_ranges(write_ledger, rows, tmp_path
     # Three and two of five: a spread of √(.6 · .4) = 0.49 of the distance, 0.24 of 0.5 and 3.92 of 8.
     assert "spread 0.24 of 3.92" in told
     assert changes(case, "range_collapsed")["training.class_weights.scheme"] == "label_density"
-    assert "range_collapsed" not in signs(score_case(write_ledger, rows, tmp_path, [2.0, 2.0, 2.0, 8.0, 8.0]))
+    assert "range_collapsed" not in warnings(score_case(write_ledger, rows, tmp_path, [2.0, 2.0, 2.0, 8.0, 8.0]))
 
 
 def test_three_rare_rows_are_too_few_to_know(make_case):
@@ -375,7 +375,7 @@ def test_a_winner_between_three_rows_may_be_luck(write_ledger, rows):
     assert "3 validation rows of rarest; winner 3 of 3, next trial 2 of 3" in told
     # 1 - (1 - 1/8)^4 = 0.414
     assert "one of 4 would reach 3 of 3 with probability 0.41" in told
-    assert "winner_by_luck" not in signs(Case(case.run, case.record, case.best, SETTINGS))
+    assert "winner_by_luck" not in warnings(Case(case.run, case.record, case.best, SETTINGS))
 
 
 def test_best_learning_rates_at_the_end_widen_the_range(write_ledger, rows):
@@ -383,30 +383,30 @@ def test_best_learning_rates_at_the_end_widen_the_range(write_ledger, rows):
     written = searched(rows, [9, 8, 1, 2, 3, 1, 2, 4], training__learning_rate=rates)
     key = "training.learning_rate"
     case = run_case(write_ledger(*written), {key: {"low": 1e-4, "high": 1e-2, "log": True}})
-    (change,) = signs(case)["learning_rate_at_edge"].observed.changes
+    (change,) = warnings(case)["learning_rate_at_edge"].observed.changes
     assert change == Change(
         f"space.{key}", {"low": 1e-4, "high": 1e-2, "log": True}, {"low": 1e-4, "high": 0.03, "log": True}
     )
     assert "of the 2 best trials: 0.0095, 0.009; searched 0.0001 to 0.01" in evidence(case, "learning_rate_at_edge")
     wide = run_case(case.run.folder, {key: {"low": 1e-4, "high": 1.0, "log": True}})
-    assert "learning_rate_at_edge" not in signs(wide)
+    assert "learning_rate_at_edge" not in warnings(wide)
 
 
 def test_best_ranks_at_the_end_add_a_choice(write_ledger, rows):
     written = searched(rows, [9, 8, 1, 2, 3, 1, 2, 4], model__lora__rank=[16, 16, 8, 8, 4, 4, 8, 8])
     case = run_case(write_ledger(*written), {"model.lora.rank": {"choices": [4, 8, 16]}})
-    (change,) = signs(case)["rank_at_edge"].observed.changes
+    (change,) = warnings(case)["rank_at_edge"].observed.changes
     assert change.after == {"choices": [4, 8, 16, 32]}
 
 
-def test_a_remedy_without_effect_leaves_the_space(write_ledger, rows):
+def test_a_mitigation_without_effect_leaves_the_space(write_ledger, rows):
     ratios = [0.1, 0.9, 0.2, 0.8] * 4
     gammas = [0.1 * number for number in range(16)]
     recalls = [number // 2 for number in range(16)]
     params = {"training__oversampling__ratio": ratios, "training__loss__gamma": gammas}
     space = {key.replace("__", "."): {"low": 0.0, "high": 3.0} for key in params}
     case = run_case(write_ledger(*searched(rows, recalls, **params)), space)
-    observed = signs(case)["remedy_without_effect"].observed
+    observed = warnings(case)["mitigation_without_effect"].observed
     (line,) = observed.evidence  # gamma goes with the recall, the ratio does not
     assert line.startswith("training.oversampling.ratio: rank correlation with minority recall")
     assert observed.changes == (
@@ -418,7 +418,7 @@ def test_the_first_of_two_changes_decides(make_case):
     falling = [(1.0, 1.0, [[100, 0, 0], [20, 0, 0], [10, 0, 0]]), (0.6, 0.7, [[97, 2, 1], [17, 3, 0], [9, 1, 0]])]
     case = make_case(falling, criteria=("recall[rare] >= 0.8",), settings={"training.epochs": 2})
     found = diagnose(case)
-    assert [sign.rule for sign in found] == ["underfits", "rare_recall_low"]
+    assert [warning.rule for warning in found] == ["underfits", "rare_recall_low"]
     assert applied(found)["training.learning_rate"].after == 3e-4
     text = render(case, found, 80)
     assert max(map(len, text.splitlines())) <= 80
@@ -429,7 +429,7 @@ def test_nothing_is_changed_that_the_experiment_does_not_have(make_case):
     missed = [[97, 2, 1], [17, 3, 0], [4, 1, 5]]
     case = make_case([(1.0, 1.0, missed)])
     without = Case(case.run, case.record, case.best, {})
-    assert all(not sign.observed.changes for sign in diagnose(without))
+    assert all(not warning.observed.changes for warning in diagnose(without))
 
 
 def test_a_rule_is_registered_once():
@@ -457,7 +457,7 @@ def test_a_ledger_keeps_what_the_remedies_of_a_trial_amounted_to(make_case):
 def test_what_may_follow_from_overfitting_waits(make_case):
     missed = [[97, 2, 1], [17, 3, 0], [4, 1, 5]]
     case = make_case([(0.9, 0.95, missed), (0.6, 0.80, missed), (0.2, 1.10, missed)])
-    assert [sign.rule for sign in diagnose(case)] == ["overfits", "rare_recall_low"]
+    assert [warning.rule for warning in diagnose(case)] == ["overfits", "rare_recall_low"]
     assert changes(case, "rare_recall_low") == {}
     assert "recall of rare: 15.0 %, 3 of 20 rows" in evidence(case, "rare_recall_low")
     assert "look again once that is mended" in evidence(case, "rare_recall_low")

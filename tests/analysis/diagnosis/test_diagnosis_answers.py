@@ -1,4 +1,4 @@
-"""The sign of a model that writes its scores, and not always scores."""
+"""The warning of a model that writes its scores, and not always scores."""
 
 import numpy as np
 
@@ -33,24 +33,24 @@ def case_of(write_ledger, rows, unreadable, settings=SETTINGS):
     return Case(run, run.trials["t1"], run.trials["t1"].epochs[0], settings)
 
 
-def sign_of(case):
-    return {sign.rule: sign for sign in diagnose(case)}.get("answers_unreadable")
+def warning_of(case):
+    return {warning.rule: warning for warning in diagnose(case)}.get("answers_unreadable")
 
 
 def test_answers_that_cannot_be_read_are_counted_and_more_epochs_asked_for(write_ledger, rows):
-    sign = sign_of(case_of(write_ledger, rows, ["{", None, None, None, "none of these"]))
-    (evidence,) = sign.observed.evidence
+    warning = warning_of(case_of(write_ledger, rows, ["{", None, None, None, "none of these"]))
+    (evidence,) = warning.observed.evidence
     assert evidence == "2 of 5 answers on validation rows are not the JSON that was asked for"
-    assert {change.key: change.after for change in sign.observed.changes} == {"training.epochs": 6}
-    assert sign.figure == "unparsable_answers"
+    assert {change.key: change.after for change in warning.observed.changes} == {"training.epochs": 6}
+    assert warning.figure == "unparsable_answers"
 
 
 def test_after_many_epochs_only_a_look_at_them_helps(write_ledger, rows):
     settings = {**SETTINGS, "training.epochs": 6}
-    observed = sign_of(case_of(write_ledger, rows, ["{", None, None, None, None], settings)).observed
+    observed = warning_of(case_of(write_ledger, rows, ["{", None, None, None, None], settings)).observed
     assert observed.changes == ()
     assert "unreadable" in observed.advice[0]
 
 
 def test_where_all_can_be_read_nothing_is_said(write_ledger, rows):
-    assert sign_of(case_of(write_ledger, rows, [None] * 5)) is None
+    assert warning_of(case_of(write_ledger, rows, [None] * 5)) is None

@@ -284,7 +284,7 @@ def searched(write_ledger, rows, trials: int, effect: float) -> Path:
 def test_importance_finds_the_parameter_that_matters(write_ledger, rows) -> None:
     found = effects(standings(read_ledger(searched(write_ledger, rows, 60, 1.0))))
     first, *others = found.effects
-    assert (first.path, first.remedy) == ("training.oversampling.ratio", True)
+    assert (first.path, first.mitigation) == ("training.oversampling.ratio", True)
     assert first.rank_correlation > 0.8
     assert found.held_out > 0.6
     assert first.importance > 0.5 > max(abs(one.importance) for one in others)

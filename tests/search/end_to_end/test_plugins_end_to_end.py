@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -14,34 +13,8 @@ import pytest
 import yaml
 
 from tests.command_line import COMMAND, rarecall, write_experiment
-from tests.plugin_files import PLUGIN
+from tests.plugin_files import EXPERIMENT, PLUGIN, severity_rows
 
-EXPERIMENT = {
-    "name": "own",
-    "plugins": "./own-parts.py",
-    "data": {"path": "rows.jsonl", "split": {"validation": 0.3, "test": 0.2}},
-    "task": {"kind": "banded", "column": "severity", "cut": 7},
-    "model": {"base": "tiny-bert", "max_length": 16},
-    "training": {
-        "epochs": 2,
-        "learning_rate": 5e-3,
-        "loss": {"name": "smoothed", "share": 0.2},
-        "class_weights": {"scheme": "above_floor", "rows": 2},
-        "thinning": {"keep": 0.8},
-        "decision_rule": {"fit": True, "folds": 2},
-    },
-    "space": {
-        "training.loss.share": {"low": 0.0, "high": 0.3},
-        "training.class_weights.rows": {"low": 1.0, "high": 8.0},
-        "training.thinning.keep": {"low": 0.5, "high": 1.0},
-        "training.learning_rate": None,
-        "training.oversampling.ratio": None,
-        "model.lora.rank": None,
-    },
-    "criteria": ["specificity[high] >= 0.05"],
-    "search": {"trials": 2, "known_points": False},
-    "resources": {"slots": 1},
-}
 TRUST = "--trust-plugins"
 
 
@@ -49,10 +22,7 @@ TRUST = "--trust-plugins"
 def home(tmp_path_factory):
     """A user's folder with the run `runs/own` and the export `model` in it."""
     folder = tmp_path_factory.mktemp("user")
-    draw = random.Random(3)
-    kinds = [("engine on fire", 9) if i % 5 == 0 else ("all calm", 2) for i in range(100)]
-    rows = [{"text": f"{text} {draw.random():.3f}", "severity": severity} for text, severity in kinds]
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, severity_rows())))
     (folder / "own-parts.py").write_text(PLUGIN)
     rarecall(folder, "tune", write_experiment(folder, EXPERIMENT))
     rarecall(folder, "export", "runs/own", "-o", "model", "--force")

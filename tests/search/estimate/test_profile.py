@@ -54,10 +54,10 @@ def test_counts_ratios_and_what_the_settings_make_of_them(experiment):
     assert [found.ratio(by_name[name]) for name in COUNTS] == [1.0, 10.0, 40.0]
     assert [one.minority for one in found.classes] == [False, True, True]
     # Half of 320 after oversampling, so 320 / 160 = 2, above the cap.
-    own = [by_name[name].remedies[""] for name in COUNTS]
+    own = [by_name[name].mitigations[""] for name in COUNTS]
     assert [(one.rows, one.weight, one.capped) for one in own] == [(320, 1, False), (160, 1.5, True), (160, 1.5, True)]
-    assert by_name["rarest"].remedies["ratio 0.2"].rows == 64
-    assert by_name["rarest"].remedies["strength 1"].rows == 8
+    assert by_name["rarest"].mitigations["ratio 0.2"].rows == 64
+    assert by_name["rarest"].mitigations["strength 1"].rows == 8
 
 
 def test_lengths_are_those_of_all_texts(experiment):

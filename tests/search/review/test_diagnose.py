@@ -104,8 +104,8 @@ def test_the_advice_never_overwrites_a_file(run, tmp_path):
 def test_json_holds_every_sign(run):
     told = json.loads(CliRunner().invoke(rarecall, ["diagnose", f"{run}:t0001", "--json"]).stdout)
     assert told["trial"] == "t0001"
-    (sign,) = [sign for sign in told["signs"] if sign["rule"] == "rare_recall_low"]
-    assert {"key": "training.epochs", "before": 3, "after": 5} in sign["changes"]
+    (warning,) = [warning for warning in told["warnings"] if warning["rule"] == "rare_recall_low"]
+    assert {"key": "training.epochs", "before": 3, "after": 5} in warning["changes"]
 
 
 @pytest.mark.parametrize(

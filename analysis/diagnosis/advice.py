@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rarecall.analysis.diagnosis.observations import falls, mitigated
+from rarecall.analysis.diagnosis.rules import Case, Change
 from rarecall.analysis.diagnosis.settings import CAP, EPOCHS, GAMMA, RATE, RATIO, SCHEME, STRENGTH, VALUES
-from rarecall.analysis.diagnosis.signs import Case, Change
 
 MOST_WEIGHT = 10.0
 

@@ -1,4 +1,4 @@
-"""Warning signs: what a rule looks at, what it says, and the registry of the rules.
+"""Warnings: what a rule looks at, what it says, and the registry of the rules.
 
 A rule is a function with `@rule(name, …)` above it, in one of the modules `…_rules` beside this one. It looks at a
 case and gives what it observed, or None where it has nothing to say.
@@ -41,7 +41,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Sign:
+class DiagnosedWarning:
     """A rule that applies. figure: the metric, or loss, that following it should improve, "" for none."""
 
     rule: str
@@ -51,7 +51,7 @@ class Sign:
     observed: Observed
 
     def plain(self) -> dict[str, Any]:
-        """The sign as JSON has it."""
+        """The warning as JSON has it."""
         return {
             "rule": self.rule,
             "says": self.says,
@@ -154,10 +154,10 @@ class Rule:
     about: About
     check: Check
 
-    def sign(self, case: Case) -> Sign | None:
-        """The sign, where the rule applies."""
+    def warning(self, case: Case) -> DiagnosedWarning | None:
+        """The warning, where the rule applies."""
         observed = self.check(case)
-        return Sign(self.name, self.says, self.source, self.figure, observed) if observed else None
+        return DiagnosedWarning(self.name, self.says, self.source, self.figure, observed) if observed else None
 
 
 _RULES: dict[str, Rule] = {}
@@ -166,7 +166,7 @@ _RULES: dict[str, Rule] = {}
 def rule(name: str, says: str, source: str, *, figure: str = "", about: About = "trial") -> Callable[[Check], Check]:
     """Register the decorated function as a rule.
 
-    says: the cause, as a sentence. source: whose experience it is. figure: what following it should improve.
+    says: the cause, as a sentence. source: its source. figure: what following it should improve.
 
     Raises:
         ValueError: a rule of this name exists.
@@ -182,7 +182,7 @@ def rule(name: str, says: str, source: str, *, figure: str = "", about: About = 
 
 
 def registered() -> tuple[Rule, ...]:
-    """All rules in the order of their registration, in which signs are told."""
+    """All rules in the order of their registration, in which warnings are told."""
     return tuple(_RULES.values())
 
 
