@@ -37,8 +37,9 @@ demo: $(INSTALLED)  ## the whole way on generated data: search, leaderboard, exp
 	  "less $(EXPORTED)/experiment.yaml" "its configuration, runnable as it is" \
 	  "less experiments/technology_filter.yaml" "the experiment, to copy for your own data"
 
-test: check  ## check, then the tests
-	$(BIN)/python -m pytest -q
+test: check  ## check, then the tests: first those that may run side by side
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not cluster and not alone"
+	$(BIN)/python -m pytest -q -m "alone and not slow and not cluster"
 
 test-cluster: $(INSTALLED)  ## searches on several hosts, made of network namespaces on this machine; as root
 	$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster

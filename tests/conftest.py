@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from rarecall.trainables.models.bases import BaseModel
 
+HERE = Path(__file__).parent
+
 # Set before transformers, tokenizers or Ray are imported by a test.
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", RAY_USAGE_STATS_ENABLED="0")
 
@@ -19,6 +22,17 @@ settings.register_profile("rarecall", deadline=None, max_examples=50)
 settings.load_profile("rarecall")
 
 RAY_CPUS = 4
+# Tests that start Ray or measure time; all others may share the machine with another process of tests.
+ALONE = ("search/cluster", "search/end_to_end", "search/engine", "trainables/slot", "rarecall/test_installed.py")
+ALONE += ("rarecall/test_notebooks.py", "search/predict/test_ray_prediction.py", "search/display")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what must run alone, by place or because it uses the tests' own Ray."""
+    for item in items:
+        place = item.path.relative_to(HERE).as_posix() if HERE in item.path.parents else ""
+        if place.startswith(ALONE) or "local_ray" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(autouse=True, scope="session")
