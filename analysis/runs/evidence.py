@@ -26,8 +26,9 @@ class Evidence:
         """The stored predictions of an epoch; None where it left none that can be read and counted."""
         if not row.predictions:
             return None
-        path = self.run.resolve(row.predictions)
+        path = self.run.folder / row.predictions
         try:
+            path = self.run.resolve(row.predictions)
             predictions = read_predictions(path, self.run.labels)
             tally(predictions, self.run.labels)
         except (RunError, ValueError) as error:

@@ -20,6 +20,7 @@ from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.criterion import check_objective, check_second_objective
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.stored import load_stored
+from rarecall.analysis.runs.confined import trial_name
 from rarecall.analysis.runs.run import (
     EndRow,
     EpochRow,
@@ -210,7 +211,7 @@ class _Reader:
             self._record(epoch.trial)
             self.epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
         elif kind == "trial":
-            record = self._record(str(row["trial"]))
+            record = self._record(trial_name(row["trial"]))
             record.params, record.end = dict(row["params"]), None
             record.mitigation, record.origin = row.get("mitigation") or {}, str(row.get("origin") or "")
             self.started.add(record.trial)

@@ -11,6 +11,7 @@ from rarecall.analysis.criteria.bands import Band, read_bands
 from rarecall.analysis.criteria.criterion import Criterion, parse
 from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.runs.confined import relative_path, trial_name, within
 
 EndStatus = Literal["completed", "stopped", "failed"]
 TrialStatus = Literal["running", "completed", "stopped", "failed"]
@@ -61,15 +62,15 @@ class EpochRow:
         if not isinstance(epoch, int) or epoch < 1:
             raise ValueError(f"the epoch must be a whole number from 1, got {epoch!r}")
         return cls(
-            trial=str(row["trial"]),
+            trial=trial_name(row["trial"]),
             epoch=epoch,
             metrics=_numbers(row["metrics"]),
             confusion=row.get("confusion"),
             train_loss=_number(row, "train_loss"),
             seconds=_number(row, "seconds"),
             peak_memory_mb=_number(row, "peak_memory_mb"),
-            checkpoint=row.get("checkpoint"),
-            predictions=row.get("predictions"),
+            checkpoint=relative_path(row.get("checkpoint")),
+            predictions=relative_path(row.get("predictions")),
             score=_number(row, "score"),
             time=_number(row, "time"),
             rule=tuple(row.get("rule") or ()),
@@ -102,7 +103,7 @@ class EndRow:
         """
         if row["status"] not in get_args(EndStatus):
             raise ValueError(f"the status must be one of {', '.join(get_args(EndStatus))}, got {row['status']!r}")
-        return cls(str(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
+        return cls(trial_name(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
 
 
 @dataclass
@@ -166,8 +167,12 @@ class Run:
         return second
 
     def resolve(self, path: str | os.PathLike[str]) -> Path:
-        """The place of a checkpoint or predictions file that an epoch row names relative to the run folder."""
-        return self.folder / path
+        """The place of a checkpoint or predictions file that an epoch row names relative to the run folder.
+
+        Raises:
+            RunError: it leads out of the run folder, through a link for instance.
+        """
+        return within(self.folder, os.fspath(path))
 
 
 def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:

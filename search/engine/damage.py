@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
+from rarecall.analysis.runs.confined import within
 from rarecall.analysis.runs.run import TrialRecord
 from rarecall.search.engine.run_folder import RunFolder
 from rarecall.trainables.models.manifest import damage
@@ -27,7 +28,7 @@ def _leave(record: TrialRecord, folder: RunFolder) -> str:
     told = ""
     while record.epochs:
         checkpoint = record.epochs[-1].checkpoint or ""
-        fault = damage(folder.path / checkpoint)
+        fault = damage(within(folder.path, checkpoint))
         if checkpoint and not fault:
             break
         told = told or f"checkpoint {checkpoint} {fault}"

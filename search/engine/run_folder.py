@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.confined import within
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
@@ -48,10 +49,15 @@ class RunFolder:
             ) from None
 
     def remove_checkpoint(self, relative: str) -> None:
-        """Delete a checkpoint that nobody needs any more; one that is gone already is fine."""
-        shutil.rmtree(self.path / relative, ignore_errors=True)
+        """Delete a checkpoint that nobody needs any more; one that is gone already is fine.
+
+        Raises:
+            RunError: it leads out of the run folder.
+        """
+        place = within(self.path, relative)
+        shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):
-            (self.path / relative).parent.rmdir()  # only when its slot left nothing else
+            place.parent.rmdir()  # only when its slot left nothing else
 
 
 def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) -> RunFolder:
