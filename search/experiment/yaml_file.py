@@ -11,12 +11,35 @@ from rarecall.analysis.errors import Fault, InputError
 EXTENDS = "extends"
 
 
+# Far beyond any experiment: files that are made to stop a reader have billions of values behind a few aliases.
+MOST_CHARACTERS, MOST_VALUES, DEEPEST = 2**20, 100_000, 50
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe loader that takes floats as YAML 1.2 does and refuses a key that stands twice."""
+    """Safe loader that takes floats as YAML 1.2 does, refuses a key that stands twice, and has bounds."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # pyyaml's
+            raise yaml.composer.ComposerError(None, None, f"values must not nest deeper than {DEEPEST}", mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _check_size(node)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
@@ -36,9 +59,35 @@ def parse_yaml(text: str) -> Any:
     """One YAML value.
 
     Raises:
-        yaml.YAMLError: the text is not YAML, or a key stands twice.
+        yaml.YAMLError: the text is not YAML, a key stands twice, or it is larger than any experiment.
     """
-    return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
+    if len(text) > MOST_CHARACTERS:
+        raise yaml.YAMLError(f"must hold at most {MOST_CHARACTERS:,} characters, got {len(text):,}")
+    try:
+        return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
+    except (ValueError, OverflowError) as failure:  # a date or a number that there is not
+        raise yaml.YAMLError(str(failure)) from None
+
+
+def _check_size(node: yaml.Node) -> None:
+    """Count the values with each alias written out, and refuse too many, or an alias of what it stands in."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_VALUES  # until it is known: what holds itself has no end
+            sizes[id(node)] = 1 + sum(size(part) for part in _parts(node))
+        return sizes[id(node)]
+
+    if size(node) > MOST_VALUES:
+        rule = f"must hold at most {MOST_VALUES:,} values with all aliases written out"
+        raise yaml.composer.ComposerError(None, None, rule, node.start_mark)
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
