@@ -13,6 +13,8 @@ from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
 
 EndStatus = Literal["completed", "stopped", "failed"]
+# Of epochs whose checkpoint was deleted, in the run folder.
+PREDICTIONS_FOLDER = "predictions"
 TrialStatus = Literal["running", "completed", "stopped", "failed"]
 
 
@@ -153,6 +155,12 @@ class Run:
     def resolve(self, path: str | os.PathLike[str]) -> Path:
         """The place of a checkpoint or predictions file that an epoch row names relative to the run folder."""
         return self.folder / path
+
+    def predictions_path(self, path: str) -> Path:
+        """The place of the predictions that an epoch row names: beside its checkpoint, or kept without that."""
+        stored = self.resolve(path)
+        kept = self.resolve(PREDICTIONS_FOLDER) / f"{Path(path).parent.name}{stored.suffix}"
+        return kept if not stored.exists() and kept.exists() else stored
 
 
 def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:

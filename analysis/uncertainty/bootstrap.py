@@ -73,7 +73,7 @@ class Resampling:
         self, predictions: Predictions, labels: LabelSpace, names: Collection[str], slices: Collection[Slice] = ()
     ) -> Draws:
         """As the function of this name, for predictions of the rows that the weights were drawn for."""
-        parts = list(_parts(predictions, labels, slices))
+        parts = list(parts_of(predictions, labels, slices))
         blocks: list[Draws] = []
         for weights, pseudo in [self._kept] if self._kept else self._blocks():
             generator = copy.deepcopy(pseudo)
@@ -103,7 +103,8 @@ def percentile(values: FloatArray, level: float = LEVEL) -> Interval:
     return Interval(float(low), float(high))
 
 
-def _parts(predictions: Predictions, labels: LabelSpace, slices: Collection[Slice]) -> Iterator[WeightedRows]:
+def parts_of(predictions: Predictions, labels: LabelSpace, slices: Collection[Slice]) -> Iterator[WeightedRows]:
+    """All rows, then those of each part of the data."""
     yield WeightedRows(predictions, labels, np.arange(len(predictions)))
     for column, value in slices:
         index = np.flatnonzero(predictions.slices[column] == value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
 @click.option(
     "--rank-by",
-    type=click.Choice(["criteria", "objective", "probability", "lower_bound"]),
+    type=click.Choice(["criteria", "objective", "probability", "lower_bound", "expected"]),
     default="criteria",
     show_default=True,
     help="What decides the order first; docs/verdicts.md tells each.",
@@ -68,7 +68,6 @@ def evaluate(
     A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
     `predicted.<dimension>` with --tiers. With --data, TARGET is the folder of an export, which predicts those rows.
     """
-    from rarecall.analysis.evaluation.evaluation import evaluated
     from rarecall.analysis.evaluation.targets import open_target
     from rarecall.analysis.strict_json import dumps
     from rarecall.analysis.text.evaluation import render
@@ -80,8 +79,7 @@ def evaluate(
         from rarecall.search.predict.labelled import model_target
 
         opened = model_target(Path(target), data)
-    wanted = read_criteria(criteria, opened.labels) or opened.criteria
-    result = evaluated(opened.name, opened.predictions, opened.labels, wanted, level)
+    result = opened.evaluated(read_criteria(criteria, opened.labels) or opened.criteria, level)
     click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
 
 

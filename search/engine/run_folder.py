@@ -8,7 +8,9 @@ from typing import Any
 
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
+from rarecall.analysis.runs.run import PREDICTIONS_FOLDER
 from rarecall.search.experiment.yaml_file import write_yaml
+from rarecall.trainables.slot.plan import PREDICTIONS_FILE
 
 EXPERIMENT_FILE = "experiment.yaml"
 TUNE_FOLDER = ".tune"
@@ -48,8 +50,17 @@ class RunFolder:
             ) from None
 
     def remove_checkpoint(self, relative: str) -> None:
-        """Delete a checkpoint that nobody needs any more; one that is gone already is fine."""
-        shutil.rmtree(self.path / relative, ignore_errors=True)
+        """Delete a checkpoint that nobody needs any more, all but its predictions; one that is gone already is fine.
+
+        What the winner should do on fresh rows depends on every epoch that could have been chosen in its place.
+        """
+        checkpoint, kept = self.path / relative, self.path / PREDICTIONS_FOLDER
+        predictions = checkpoint / PREDICTIONS_FILE
+        with contextlib.suppress(OSError):  # without them, the figures are of the epochs that are left
+            if predictions.is_file():
+                kept.mkdir(exist_ok=True)
+                predictions.replace(kept / f"{checkpoint.name}{predictions.suffix}")
+        shutil.rmtree(checkpoint, ignore_errors=True)
         with contextlib.suppress(OSError):
             (self.path / relative).parent.rmdir()  # only when its slot left nothing else
 

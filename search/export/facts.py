@@ -19,7 +19,7 @@ PREDICTIONS_FILE = "predictions.parquet"
 def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     """Write all files of an export but those of the model."""
     folder, record = exported.folder, exported.trial
-    shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_FILE)
+    shutil.copyfile(run.predictions_path(exported.epoch.predictions or ""), folder / PREDICTIONS_FILE)
     write_yaml(folder / EXPERIMENT_FILE, with_values(loaded.tree, record.params))
     facts = {
         "trial": record.trial,
@@ -29,6 +29,7 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "confusion": {"validation": exported.epoch.confusion, "test": exported.test_confusion},
         "criteria": [finding.plain() for finding in exported.assessment.findings],
         "probability_of_all": exported.assessment.joint,
+        "correction": exported.assessment.correction,
         # Not empty only after --force.
         "missed": [finding.criterion.text for finding in with_status(exported.assessment, "missed")],
         "parameters": exported.parameters._asdict(),

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from rarecall.analysis.predictions.label_space import LabelSpace
 
 CHECKPOINTS_FOLDER = "checkpoints"
+PREDICTIONS_FILE = "predictions.parquet"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,12 @@ import ray.train
 
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.trainables.models.manifest import write_manifest
-from rarecall.trainables.slot.plan import CHECKPOINTS_FOLDER, CheckpointUnwrittenError, SlotPlan
+from rarecall.trainables.slot.plan import (
+    CHECKPOINTS_FOLDER,
+    PREDICTIONS_FILE,
+    CheckpointUnwrittenError,
+    SlotPlan,
+)
 
 # This module is imported where groups are started too, and only workers train: torch, transformers and all that needs
 # them are imported where they are used.
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
     from rarecall.trainables.training.session import RunTrial
     from rarecall.trainables.training.worker import Worker
 
-PREDICTIONS_FILE = "predictions.parquet"
 # What libraries say, in exceptions of their own, of a file that could not be written.
 _NOT_WRITTEN = ("No space left on device", "Disk quota exceeded", "File too large", "PytorchStreamWriter")
 
