@@ -224,15 +224,13 @@ def text(lines: Sequence[dict[str, Any]]) -> str:
     return "\n".join(render_columns(columns))
 
 
-def of_set(task: tuple[str, int, tuple[int, ...]]) -> list[dict[str, Any]]:
-    """All lines of one set."""
-    name, searches, sizes = task
+def of_setting(task: tuple[str, int, int]) -> list[dict[str, Any]]:
+    """All lines of one set with so many rare rows."""
+    name, searches, rows = task
     setting = setting_of(pool_of(name))
-    lines: list[dict[str, Any]] = []
-    for rows in sizes:
-        lines += summary(setting, rows, [replayed(setting, rows, 1000 + seed) for seed in range(searches)])
-        print(f"{name}: {rows} rare rows, {searches} searches done", file=sys.stderr, flush=True)
-    return lines
+    found = list(summary(setting, rows, [replayed(setting, rows, 1000 + seed) for seed in range(searches)]))
+    print(f"{name}: {rows} rare rows, {searches} searches done", file=sys.stderr, flush=True)
+    return found
 
 
 def main() -> None:
@@ -241,13 +239,15 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=200)
     parser.add_argument("--rare-rows", nargs="+", type=int, default=RARE_ROWS)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write all lines there")
+    parser.add_argument("--json", type=Path, help="write all lines there, those of each setting once it is done")
     options = parser.parse_args()
-    tasks = [(name, options.searches, tuple(options.rare_rows)) for name in options.sets]
+    tasks = [(name, options.searches, rows) for rows in options.rare_rows for name in options.sets]
+    lines: list[dict[str, Any]] = []
     with Processes(min(options.processes, len(tasks))) as processes:
-        lines = [line for part in processes.map(of_set, tasks, chunksize=1) for line in part]
-    if options.json:
-        options.json.write_text(json.dumps(lines, indent=1), encoding="utf-8")
+        for found in processes.imap(of_setting, tasks):
+            lines += found
+            if options.json:
+                options.json.write_text(json.dumps(lines, indent=1), encoding="utf-8")
     print(text(lines), text(pooled(lines)), sep="\n\n")
 
 

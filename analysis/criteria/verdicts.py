@@ -213,9 +213,11 @@ def _of_count(verdict: Verdict, counted: Tally, level: float) -> Interval:
 
 
 def _rows(key: str, counted: Tally) -> int:
-    """Rows behind a key: those of its class, otherwise all."""
-    _, selector, _ = split_key(key)
+    """Rows behind a key: those of its class or of the minority classes, otherwise all."""
+    name, selector, _ = split_key(key)
     classes = counted.labels.classes
+    if name.startswith("minority_"):
+        return round(float(counted.support[counted.minority].sum()))
     return round(counted.support[classes.index(selector)]) if selector in classes else counted.rows
 
 

@@ -20,9 +20,11 @@ from rarecall.analysis.uncertainty.redraws import Redraws
 # Trials that are told about unless more are asked for.
 PLACES = 20
 # Epochs that are redrawn at first, and at most; more only where those that came last have won on some draws.
-_FIRST, _MOST = 96, 768
+_FIRST, _MOST = 96, 512
 # A share of the draws below this moves no figure by as much as is shown of it.
 _SELDOM = 0.01
+# Draws times rows: figures of many rows vary less, so fewer draws tell as much. At least so many draws.
+_DRAWN_ROWS, _LEAST_DRAWS = 200_000, 100
 # Classes whose recall is told, the minority's; each costs memory for every draw of every epoch.
 _CLASSES = 20
 
@@ -81,7 +83,7 @@ def expectations(
     pool.read_best_of(also)
     if not pool.rows:
         return Expectations()
-    return Expectations(pool.figures(places, also), len({row.trial for row in rows}), len(rows), draws)
+    return Expectations(pool.figures(places, also), len({row.trial for row in rows}), len(rows), pool.draws)
 
 
 def assessed(row: EpochRow, run: Run, found: Expectations, level: float = LEVEL) -> Assessment | None:
@@ -93,7 +95,8 @@ class _Pool:
     """Epochs whose predictions were read, the best first, and their metrics on redrawn rows."""
 
     def __init__(self, run: Run, ordered: Sequence[EpochRow], draws: int) -> None:
-        self._run, self._ordered, self._draws, self._place = run, ordered, draws, 0
+        self._run, self._ordered, self._place = run, ordered, 0
+        self.draws = draws
         self._evidence = Evidence(run)
         self._names = metric_names(run.criteria) | {
             DEFAULT_OBJECTIVE,
@@ -136,7 +139,8 @@ class _Pool:
 
     def _add(self, row: EpochRow, predictions: Predictions) -> None:
         if self._redraws is None:
-            self._redraws, self._numbers = Redraws(predictions.strata, self._draws), predictions.rows
+            self.draws = min(self.draws, max(_LEAST_DRAWS, _DRAWN_ROWS // max(1, len(predictions))))
+            self._redraws, self._numbers = Redraws(predictions.strata, self.draws), predictions.rows
         if not np.array_equal(predictions.rows, self._numbers):
             return  # of other rows: nothing that could be drawn together
         slices = slices_of(self._run.criteria, predictions)

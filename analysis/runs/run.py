@@ -130,6 +130,7 @@ class Run:
     headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels, objective
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
+    live: whether the search was writing when the ledger was read.
     """
 
     folder: Path
@@ -140,6 +141,7 @@ class Run:
     labels: LabelSpace
     objective: str
     bands: tuple[Band, ...] = ()
+    live: bool = False
 
     @property
     def header(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -28,13 +28,15 @@ ASSESSED = 200
 class Standing:
     """A trial and how it counts: `best` is None and `verdicts` is empty for a trial without an epoch.
 
-    ranked_by: the figure that a rank by probability or lower bound went by, NaN where there is none.
+    ranked_by: the figure that a rank by probability or lower bound went by, NaN where there is none. live: whether the
+    search is still running.
     """
 
     record: TrialRecord
     best: EpochRow | None
     criteria: tuple[Criterion, ...] = field(repr=False)
     ranked_by: float = math.nan
+    live: bool = False
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -43,8 +45,8 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """How the trial ended; "interrupted" when the ledger holds no end of it."""
-        return "interrupted" if self.record.status == "running" else self.record.status
+        """How the trial ended; "interrupted" when the ledger holds no end of it, and nobody writes one any more."""
+        return "interrupted" if self.record.status == "running" and not self.live else self.record.status
 
     @property
     def met(self) -> int:
@@ -148,7 +150,8 @@ def objective_text(objective: str) -> str:
 
 def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: float = math.nan) -> Standing:
     """How a trial stands with that epoch, or without any."""
-    return Standing(record, next((row for row in record.epochs if row.epoch == epoch), None), run.criteria, ranked_by)
+    best = next((row for row in record.epochs if row.epoch == epoch), None)
+    return Standing(record, best, run.criteria, ranked_by, run.live)
 
 
 def _by_criteria(run: Run) -> list[Standing]:
@@ -158,8 +161,10 @@ def _by_criteria(run: Run) -> list[Standing]:
     order = best_first(rows, run)
     # The first of a trial's rows in the order of all rows is its best epoch.
     _, first = np.unique(owner[order], return_index=True)
-    best = [Standing(records[owner[index]], rows[index], run.criteria) for index in order[np.sort(first)]]
-    rest = [Standing(record, None, run.criteria) for record in records if not record.epochs]
+    best = [
+        Standing(records[owner[index]], rows[index], run.criteria, live=run.live) for index in order[np.sort(first)]
+    ]
+    rest = [Standing(record, None, run.criteria, live=run.live) for record in records if not record.epochs]
     return [*best, *sorted(rest, key=lambda one: one.record.status == "failed")]
 
 
@@ -181,5 +186,5 @@ def _objective(standing: Standing, run: Run) -> float:
 
 
 def _by_figure(ranked: Sequence[Standing], figure: Callable[[EpochRow], float]) -> list[Standing]:
-    told = [Standing(one.record, one.best, one.criteria, figure(one.best) if one.best else math.nan) for one in ranked]
+    told = [replace(one, ranked_by=figure(one.best) if one.best else math.nan) for one in ranked]
     return sorted(told, key=lambda one: math.inf if math.isnan(one.ranked_by) else -one.ranked_by)

@@ -19,7 +19,7 @@ from rarecall.analysis.uncertainty.intervals import LEVEL, exact
 _WITH_INTERVALS = 5
 _NAMED = 8
 _NAME_WIDTHS = (12, 9, 7)
-_STATUSES = ("completed", "stopped", "interrupted", "failed")
+_STATUSES = ("completed", "running", "stopped", "interrupted", "failed")
 
 
 def render(
@@ -199,7 +199,8 @@ def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
     if seconds > 0 and run.criteria:
         of_one = _spent(seconds / meeting, hours / meeting) if meeting else ""
         each = f"{of_one} for each trial that meets" if meeting else "no trial meets"
-        lines += textwrap.wrap(f"Training took {_spent(seconds, hours)} in all, {each} all criteria.", width)
+        summed = "" if hours else ", its slots together"
+        lines += textwrap.wrap(f"Training took {_spent(seconds, hours)} in all{summed}, {each} all criteria.", width)
     return lines
 
 

@@ -40,7 +40,8 @@ class Redraws:
         """Each metric with one of the bare `names` on each draw, [draws] by the keys of `evaluate`."""
         drawn: Draws = {}
         for part in parts_of(predictions, labels, slices):
-            weights = self.weights[:, part.index]
+            whole = len(part.index) == self.weights.shape[1]
+            weights = self.weights if whole else self.weights[:, part.index]
             drawn |= part.values(names, RowWeights(weights, weights), _no_pseudo_rows)
         return drawn
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     help="What decides the order first; docs/verdicts.md tells each.",
 )
 def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
-    """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
+    """Rank the trials of RUN: criteria met, what the others lack, the objective; each counts with its best epoch."""
     from rarecall.analysis.runs.leaderboard import leaderboard as rank
     from rarecall.analysis.runs.leaderboard import to_csv, to_json
     from rarecall.analysis.runs.ledger import read_ledger

@@ -13,7 +13,9 @@ from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.search.experiment.yaml_file import read_yaml
 
 
-def meaning(minority: str | None, classes: str | None, tiers: str | None, weights: str | None) -> Meaning:
+def meaning(
+    minority: str | None, classes: str | None, tiers: str | None, weights: str | None, true: str | None = None
+) -> Meaning:
     """What the options say about a file of predictions.
 
     Raises:
@@ -26,6 +28,7 @@ def meaning(minority: str | None, classes: str | None, tiers: str | None, weight
         classes=_names(classes),
         minority=_names(minority),
         ordered=False,
+        true=true or "",
         tiers=bounds,
         weights=_numbers("--weights", weights),
     )

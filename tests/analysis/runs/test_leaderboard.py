@@ -143,7 +143,8 @@ def test_text(run: Run) -> None:
         "  No intervals: the stored predictions of this trial cannot be read.",
         "  training.loss.gamma=3",
         "",
-        "Training took 15 s in all, 8 s for each trial that meets all criteria.",
+        "Training took 15 s in all, its slots together, 8 s for each trial that meets all",
+        "criteria.",
     ]
 
 
