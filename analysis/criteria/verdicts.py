@@ -218,7 +218,10 @@ def _rows(key: str, counted: Tally) -> int:
     classes = counted.labels.classes
     if name.startswith("minority_"):
         return round(float(counted.support[counted.minority].sum()))
-    return round(counted.support[classes.index(selector)]) if selector in classes else counted.rows
+    metric = metric_registry.find(name)
+    # A dimension may bear the name of a tier, and has all rows.
+    by_class = metric is not None and metric.selector == "class" and selector in classes
+    return round(counted.support[classes.index(str(selector))]) if by_class else counted.rows
 
 
 def moved(drawn: FloatArray, figure: Expected, key: str) -> FloatArray:

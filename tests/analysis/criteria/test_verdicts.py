@@ -6,8 +6,10 @@ from scipy.stats import beta
 
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.verdicts import Assessment, Finding, Proportion, assess, status_of
+from rarecall.analysis.evaluation.evaluation import evaluated
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.text.evaluation import render
 from rarecall.analysis.uncertainty.expected import Expected
 from rarecall.analysis.uncertainty.intervals import exact, probability_at_least
 
@@ -182,3 +184,21 @@ def test_a_chosen_figure_moves_verdict_interval_and_probability() -> None:
     assert finding.probability == pytest.approx(probability_at_least(7, 10, 0.6))
     assert told.joint <= finding.probability
     assert told.plain()["findings"][0]["expected"] == 0.7
+
+
+def test_a_dimension_named_like_a_tier_has_all_rows_and_its_line() -> None:
+    true = np.array([2.0] * 30 + [8.0] * 10)
+    labels = LabelSpace(("low", "pilot"), ("pilot",), ("pilot", "reach"), ordered=True)
+    scores = np.column_stack([true, true])
+    predictions = Predictions(
+        np.arange(40),
+        (true >= 5).astype(np.int64),
+        (true >= 5).astype(np.int64),
+        true_scores=scores,
+        predicted_scores=scores + 0.5,
+        true_overall=true,
+        predicted_overall=true + 0.5,
+    )
+    result = evaluated("file", predictions, labels, [parse("mae[pilot] <= 1")])
+    assert result.assessment.findings[0].rows == 40
+    assert "mae[pilot]" in render(result, 100).partition("true \\ predicted")[0]
