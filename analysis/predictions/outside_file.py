@@ -33,6 +33,15 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A dimension below whose `cut` a row is in no higher tier than `max_tier`."""
+
+    dimension: str
+    cut: float
+    max_tier: str
+
+
+@dataclass(frozen=True)
 class Meaning:
     """What a file cannot say about itself.
 
@@ -40,6 +49,7 @@ class Meaning:
     default every class but the largest. ordered: whether the classes ascend. true: column that says what is true, for
     `true`. tiers: lower bound of the overall score by
     tier, ascending. weights: of the dimensions in the overall score, by default equal. catastrophic: the rule for it.
+    gatekeeper: of tiers, None for none.
     """
 
     classes: tuple[str, ...] = ()
@@ -49,6 +59,7 @@ class Meaning:
     tiers: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     catastrophic: CatastrophicRule | None = None
+    gatekeeper: Gate | None = None
 
 
 def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predictions, LabelSpace]:
@@ -178,8 +189,9 @@ class _Reader:
         )
         classes = self._classes()
         self._stop()
-        true = self._class_index("true", classes, true_overall)
+        true = self._gated(self._class_index("true", classes, true_overall), "true", classes, dimensions, true_scores)
         predicted = self._class_index("predicted", classes, predicted_overall)
+        predicted = self._gated(predicted, "predicted", classes, dimensions, predicted_scores)
         self._stop()
         predictions = Predictions(
             self._rows(),
@@ -224,6 +236,25 @@ class _Reader:
             column, f"must be a column among {_listed(self._table.columns)}", "none", "or give --tiers with scores"
         )
         return np.zeros(len(self._table), dtype=np.int64)
+
+    def _gated(
+        self,
+        index: IntArray,
+        column: str,
+        classes: tuple[str, ...],
+        dimensions: tuple[str, ...],
+        scores: FloatArray | None,
+    ) -> IntArray:
+        """Tiers that were cut from scores, as far as the gatekeeper lets them; given ones stay."""
+        gate = self._meaning.gatekeeper
+        if gate is None or column in self._table:
+            return index
+        if gate.dimension not in dimensions or gate.max_tier not in classes or scores is None:
+            rule = f"must name one of {_listed(dimensions)} and one of {_listed(classes)}"
+            self._fault("--gatekeeper", rule, f"{gate.dimension} and {gate.max_tier}")
+            return index
+        closed = scores[:, dimensions.index(gate.dimension)] < gate.cut
+        return np.where(closed, np.minimum(index, classes.index(gate.max_tier)), index)
 
     def _named(self, column: str, classes: tuple[str, ...]) -> IntArray:
         index = pd.Index(classes).get_indexer(pd.Index(self._text(column)))

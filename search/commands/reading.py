@@ -74,7 +74,7 @@ def evaluate(
     from rarecall.search.review.evaluate import meaning, read_criteria
 
     if data is None:
-        opened = open_target(target, meaning(**options))
+        opened = open_target(target, meaning(**options, criteria=criteria))
     else:
         from rarecall.search.predict.labelled import model_target
 
@@ -157,7 +157,7 @@ def report(
     from rarecall.search.review.report import gathered
 
     form = form_of(output, form)
-    found = gathered(target, criteria, meaning(**options), level, texts=texts)
+    found = gathered(target, criteria, meaning(**options, criteria=criteria), level, texts=texts)
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
     for reason in write_report(output, found, form):

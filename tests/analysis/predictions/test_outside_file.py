@@ -6,7 +6,7 @@ import pytest
 
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.analysis.predictions.outside_file import Meaning, read_outside
+from rarecall.analysis.predictions.outside_file import Gate, Meaning, read_outside
 
 
 def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -143,3 +143,15 @@ def test_another_column_says_what_is_true(tmp_path: Path) -> None:
     assert predictions.true_class.tolist() == [0, 1]
     with pytest.raises(InputError, match="--true: must be a column among row, kind"):
         read_outside(path, Meaning(true="sort"))
+
+
+def test_a_gatekeeper_closes_tiers_that_are_cut_from_scores(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("true.x,true.y,predicted.x,predicted.y\n9,9,9,1\n9,1,9,9\n1,1,1,1\n")
+    gate = Gate("y", 3.0, "low")
+    predictions, _ = read_outside(path, Meaning(tiers={"low": 0.0, "high": 4.0}, gatekeeper=gate))
+    assert predictions.true_class is not None
+    assert predictions.predicted_class is not None
+    assert (predictions.true_class.tolist(), predictions.predicted_class.tolist()) == ([1, 0, 0], [0, 1, 0])
+    with pytest.raises(InputError, match="--gatekeeper: must name one of x, y and one of low, high"):
+        read_outside(path, Meaning(tiers={"low": 0.0, "high": 4.0}, gatekeeper=Gate("z", 3.0, "low")))
