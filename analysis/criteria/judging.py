@@ -1,5 +1,6 @@
 """Criteria held against many sets of metrics at once: what `Criterion.judge` says of one, without its explanations."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -46,11 +47,7 @@ def judge_all(metrics: Sequence[Metrics], criteria: Sequence[Criterion]) -> Judg
 
 def rank_keys(metrics: Sequence[Metrics], criteria: Sequence[Criterion], objective: str) -> FloatArray:
     """`analysis.criteria.ranking.rank_key` of each, [n, 4]: criteria met, minus the violation, objective, macro F1."""
-    table = MetricsTable(metrics)
-    judged = table.judged(criteria)
-    goals = (table.objectives(objective), table.column("macro_f1"))
-    comparable = [np.where(np.isfinite(values), values, -np.inf) for values in goals]
-    return np.column_stack([judged.met.sum(axis=1), -np.round(judged.violations.sum(axis=1), 12), *comparable])
+    return MetricsTable(metrics).rank_keys(criteria, objective)
 
 
 class MetricsTable:
@@ -64,6 +61,21 @@ class MetricsTable:
         self._groups = [
             (np.array(members), _Group([metrics[index] for index in members], keys)) for keys, members in groups.items()
         ]
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, FloatArray]) -> "MetricsTable":
+        """Sets of metrics that all have the same keys, given by key as [n] values."""
+        table = cls([])
+        table._count = len(next(iter(columns.values())))
+        table._groups = [(np.arange(table._count), _Group.of_columns(columns, table._count))]
+        return table
+
+    def rank_keys(self, criteria: Sequence[Criterion], objective: str) -> FloatArray:
+        """As the function of this name."""
+        judged = self.judged(criteria)
+        goals = (self.objectives(objective), self.column("macro_f1"))
+        comparable = [np.where(np.isfinite(values), values, -np.inf) for values in goals]
+        return np.column_stack([judged.met.sum(axis=1), -np.round(judged.violations.sum(axis=1), 12), *comparable])
 
     def column(self, key: str) -> FloatArray:
         """Values [n] under a key, NaN where there is none."""
@@ -107,8 +119,14 @@ class _Group:
     """Metrics with the same keys in the same order."""
 
     def __init__(self, metrics: Sequence[Metrics], keys: tuple[str, ...]) -> None:
-        self._metrics, self.keys = metrics, keys
+        self._metrics, self.keys, self._count = metrics, keys, len(metrics)
         self._columns: dict[str, FloatArray] = {}
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, FloatArray], count: int) -> "_Group":
+        group = cls([dict.fromkeys(columns, math.nan)], tuple(columns))
+        group._columns, group._count = dict(columns), count
+        return group
 
     def load(self, keys: Iterable[str]) -> None:
         """Read several columns in one pass, which 50,000 rows spread over the memory repay."""
@@ -124,22 +142,22 @@ class _Group:
     def column(self, key: str) -> FloatArray:
         """Values [n] under a key, NaN where there is none."""
         if key not in self.keys:
-            return np.full(len(self._metrics), np.nan)
+            return np.full(self._count, np.nan)
         if key not in self._columns:
-            self._columns[key] = np.fromiter(map(itemgetter(key), self._metrics), np.float64, len(self._metrics))
+            self._columns[key] = np.fromiter(map(itemgetter(key), self._metrics), np.float64, self._count)
         return self._columns[key]
 
     def deciding(self, criterion: Criterion) -> tuple[FloatArray, FloatArray, BoolArray]:
         """The value that decides and its shortfall, NaN where none is known, and whether all are known; [n] each."""
         keys = criterion.keys(self.keys)
         if not keys:
-            nothing = np.full(len(self._metrics), np.nan)
-            return nothing, nothing, np.zeros(len(self._metrics), dtype=np.bool_)
+            nothing = np.full(self._count, np.nan)
+            return nothing, nothing, np.zeros(self._count, dtype=np.bool_)
         values = np.array([self.column(key) for key in keys])
         known = np.isfinite(values)
         best = criterion.selector == ANY
         # What is not known is never chosen, unless nothing is.
         short = np.where(known, shortfalls(criterion, values), np.inf if best else -np.inf)
-        chosen = (short.argmin(axis=0) if best else short.argmax(axis=0), np.arange(len(self._metrics)))
+        chosen = (short.argmin(axis=0) if best else short.argmax(axis=0), np.arange(self._count))
         some = known.any(axis=0)
         return np.where(some, values[chosen], np.nan), np.where(some, short[chosen], np.nan), known.all(axis=0)

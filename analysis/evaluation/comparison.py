@@ -129,6 +129,10 @@ def _truth(predictions: Predictions) -> Any:
     return predictions.true_class if predictions.true_labels is None else predictions.true_labels
 
 
+def _given(predictions: Predictions) -> Any:
+    return predictions.predicted_class if predictions.predicted_labels is None else predictions.predicted_labels
+
+
 def _right(predictions: Predictions) -> BoolArray:
     """Which rows are predicted right, with all their labels where there may be several."""
     if predictions.true_labels is not None and predictions.predicted_labels is not None:
@@ -142,8 +146,11 @@ def _differences(
     known = {name: metric_registry.find(name) for name in ("recall", *_NAMES)}
     names = [name for name, metric in known.items() if metric and metric.applies(labels)]
     measured = [evaluate(predictions, labels, names) for predictions in (one, other)]
-    # The same seed weighs the same rows alike in both: the draws are pairs.
-    first, second = (posterior(predictions, labels, names, draws=draws, seed=seed) for predictions in (one, other))
+    # The same seed weighs the same rows alike in both: the draws are pairs. Rows that nobody has seen need not be hit
+    # or missed by both: only models that never differ share these as well.
+    differ = bool((_given(one) != _given(other)).any())
+    first = posterior(one, labels, names, draws=draws, seed=seed)
+    second = posterior(other, labels, names, draws=draws, seed=seed, pseudo=int(differ))
     for key in [*(f"recall[{name}]" for name in labels.minority), *(name for name in names if name != "recall")]:
         apart = second[key] - first[key]
         metric = known[split_key(key)[0]]

@@ -1,6 +1,6 @@
 """Predictions evaluated once: every metric with its interval, the confusion matrix, and what the criteria say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from rarecall.analysis.metrics.tally import tally
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import DRAWS, percentile, posterior
+from rarecall.analysis.uncertainty.expected import Expected
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact
 
 # With more classes than this an area is left without interval: it would take minutes.
@@ -57,8 +58,13 @@ def evaluated(
     level: float = LEVEL,
     draws: int = DRAWS,
     seed: int = 0,
+    expected: Mapping[str, Expected] | None = None,
+    correction: str = "",
 ) -> Evaluation:
     """Evaluate predictions; `name` is what they are called in the output.
+
+    expected, correction: of predictions that were chosen for what they measured, as
+    `analysis.criteria.verdicts.assess` takes them; the verdicts are about these, all other figures as measured.
 
     Raises:
         ValueError: predictions that do not fit the labels.
@@ -70,7 +76,7 @@ def evaluated(
         evaluate(predictions, labels),
         _intervals(predictions, labels, level, draws, seed),
         confusion_matrix(predictions, labels),
-        assess(predictions, labels, criteria, level, draws, seed),
+        assess(predictions, labels, criteria, level, draws, seed, expected, correction),
     )
 
 

@@ -1,6 +1,6 @@
 """What a user may name to have looked at: a run, one of its trials, an exported folder or a file of predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 from rarecall.analysis.criteria.criterion import Criterion
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Meaning, read_outside
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run
@@ -19,13 +21,33 @@ from rarecall.analysis.runs.run import Run
 
 @dataclass(frozen=True)
 class Target:
-    """Predictions and what is known about where they come from. params: of the trial, empty for a file."""
+    """Predictions and what is known about where they come from.
+
+    params: of the trial, empty for a file. trial, run: that chose it, None for a file.
+    """
 
     name: str
     predictions: Predictions
     labels: LabelSpace
     criteria: tuple[Criterion, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    trial: str = ""
+    run: Run | None = None
+
+    def evaluated(self, criteria: Sequence[Criterion], level: float) -> Evaluation:
+        """What they are worth; where the run's own criteria are meant, these are about what fresh rows should give."""
+        if self.run is None or (criteria and tuple(criteria) != self.criteria):
+            return evaluated(self.name, self.predictions, self.labels, criteria, level)
+        found = expectations(self.run, also=[self.trial])
+        return evaluated(
+            self.name,
+            self.predictions,
+            self.labels,
+            self.criteria,
+            level,
+            expected=found.of(self.trial),
+            correction=found.method,
+        )
 
 
 def open_target(text: str, meaning: Meaning | None = None) -> Target:
@@ -79,5 +101,5 @@ def _trial(name: str, run: Run, trial: str) -> Target:
     if not rows:
         raise RunError(f"{run.folder}: trial {trial!r} has stored no predictions (run it again)")
     best = best_epoch(rows, run.criteria, run.objective)
-    predictions = read_predictions(run.resolve(best.predictions or ""), run.labels)
-    return Target(name, predictions, run.labels, run.criteria, record.params)
+    predictions = read_predictions(run.predictions_path(best.predictions or ""), run.labels)
+    return Target(name, predictions, run.labels, run.criteria, record.params, trial, run)

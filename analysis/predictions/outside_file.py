@@ -8,7 +8,8 @@ Columns, of which a file needs those that say what is true and what was predicte
 - `true_label.<label>`, `predicted_label.<label>`: 0 or 1, where a row may have several labels;
 - `row`: the number of the row in the data, otherwise counted from 0; `slice.<column>`: parts of the data.
 
-In JSON `{"true": {"maturity": 3}}` says the same as `{"true.maturity": 3}`.
+In JSON `{"true": {"maturity": 3}}` says the same as `{"true.maturity": 3}`. A `.json` file may hold one object of
+parallel arrays: the columns above, or `predictions`, `labels` and, for scores, `dimension_names`.
 """
 
 import json
@@ -32,20 +33,33 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A dimension below whose `cut` a row is in no higher tier than `max_tier`."""
+
+    dimension: str
+    cut: float
+    max_tier: str
+
+
+@dataclass(frozen=True)
 class Meaning:
     """What a file cannot say about itself.
 
     classes: all names in order, by default those found: numbers ascending, names by how frequent they are. minority: by
-    default every class but the largest. ordered: whether the classes ascend. tiers: lower bound of the overall score by
+    default every class but the largest. ordered: whether the classes ascend. true: column that says what is true, for
+    `true`. tiers: lower bound of the overall score by
     tier, ascending. weights: of the dimensions in the overall score, by default equal. catastrophic: the rule for it.
+    gatekeeper: of tiers, None for none.
     """
 
     classes: tuple[str, ...] = ()
     minority: tuple[str, ...] = ()
     ordered: bool = False
+    true: str = ""
     tiers: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     catastrophic: CatastrophicRule | None = None
+    gatekeeper: Gate | None = None
 
 
 def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predictions, LabelSpace]:
@@ -55,7 +69,7 @@ def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predic
         InputError: the file cannot be read, columns or values are missing or of the wrong kind, or `meaning` names
             classes or dimensions that the file does not have; all that was found, each with its column and rows.
     """
-    reader = _Reader(str(path), _table(Path(path)), meaning)
+    reader = _Reader(str(path), _named_true(str(path), _table(Path(path)), meaning.true), meaning)
     return reader.read()
 
 
@@ -66,11 +80,51 @@ def _table(path: Path) -> pd.DataFrame:
         if path.suffix in (".csv", ".tsv"):
             separator = "\t" if path.suffix == ".tsv" else ","
             return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-        return pd.DataFrame(list(_json_rows(path)))
+        return _whole_json(path) if path.suffix == ".json" else pd.DataFrame(list(_json_rows(path)))
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         reason = str(error).splitlines()[0]
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
         raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
+
+
+def _named_true(source: str, table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table with the column that says what is true under that name."""
+    if not column:
+        return table
+    if column not in table:
+        raise InputError(source, [Fault("--true", f"must be a column among {_listed(table.columns)}", repr(column))])
+    others = table if column == "true" else table.drop(columns="true", errors="ignore")
+    return others.rename(columns={column: "true"})
+
+
+def _whole_json(path: Path) -> pd.DataFrame:
+    """A table from one JSON object of parallel arrays or a list of rows, or from JSON Lines under another name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        return pd.DataFrame(list(_json_rows(path)))
+    if isinstance(found, list):
+        return pd.DataFrame([dict(_flat(row)) for row in found])
+    if not isinstance(found, dict):
+        raise ValueError(f"one JSON object or list is needed, got {type(found).__name__}")
+    columns = dict(_flat(found))
+    if not all(isinstance(value, list) for value in columns.values()):
+        return pd.DataFrame([columns])
+    return pd.DataFrame(_of_arrays(columns))
+
+
+def _of_arrays(columns: dict[str, Any]) -> dict[str, Any]:
+    """Parallel arrays as columns; `predictions` and `labels` may hold one score per dimension in each row."""
+    names = columns.pop("dimension_names", None)
+    for given, column in (("predictions", "predicted"), ("labels", "true")):
+        if given not in columns:
+            continue
+        rows = columns.pop(given)
+        if names is None:
+            columns[column] = rows
+        else:
+            columns |= {f"{column}.{name}": list(one) for name, one in zip(names, zip(*rows, strict=True), strict=True)}
+    return columns
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -135,8 +189,9 @@ class _Reader:
         )
         classes = self._classes()
         self._stop()
-        true = self._class_index("true", classes, true_overall)
+        true = self._gated(self._class_index("true", classes, true_overall), "true", classes, dimensions, true_scores)
         predicted = self._class_index("predicted", classes, predicted_overall)
+        predicted = self._gated(predicted, "predicted", classes, dimensions, predicted_scores)
         self._stop()
         predictions = Predictions(
             self._rows(),
@@ -181,6 +236,25 @@ class _Reader:
             column, f"must be a column among {_listed(self._table.columns)}", "none", "or give --tiers with scores"
         )
         return np.zeros(len(self._table), dtype=np.int64)
+
+    def _gated(
+        self,
+        index: IntArray,
+        column: str,
+        classes: tuple[str, ...],
+        dimensions: tuple[str, ...],
+        scores: FloatArray | None,
+    ) -> IntArray:
+        """Tiers that were cut from scores, as far as the gatekeeper lets them; given ones stay."""
+        gate = self._meaning.gatekeeper
+        if gate is None or column in self._table:
+            return index
+        if gate.dimension not in dimensions or gate.max_tier not in classes or scores is None:
+            rule = f"must name one of {_listed(dimensions)} and one of {_listed(classes)}"
+            self._fault("--gatekeeper", rule, f"{gate.dimension} and {gate.max_tier}")
+            return index
+        closed = scores[:, dimensions.index(gate.dimension)] < gate.cut
+        return np.where(closed, np.minimum(index, classes.index(gate.max_tier)), index)
 
     def _named(self, column: str, classes: tuple[str, ...]) -> IntArray:
         index = pd.Index(classes).get_indexer(pd.Index(self._text(column)))

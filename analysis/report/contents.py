@@ -12,6 +12,7 @@ from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.finalists import Finalist, finalists
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.run import Run, TrialRecord
@@ -92,7 +93,7 @@ def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report
         ranked,
         chosen,
         predictions,
-        None if predictions is None else evaluated(name, predictions, run.labels, run.criteria, level),
+        None if predictions is None else _evaluated(name, predictions, run, chosen, level),
         texts or {},
         finals,
         (*run.problems, *problem, *evidence.problems),
@@ -111,6 +112,15 @@ def of_predictions(
     return Report(name, labels, tuple(criteria), level, predictions=predictions, evaluation=evaluation)
 
 
+def _evaluated(name: str, predictions: Predictions, run: Run, chosen: Standing | None, level: float) -> Evaluation:
+    """What the predictions of the winner are worth; verdicts are about what fresh rows should give."""
+    trial = chosen.record.trial if chosen else ""
+    found = expectations(run, also=[trial])
+    return evaluated(
+        name, predictions, run.labels, run.criteria, level, expected=found.of(trial), correction=found.method
+    )
+
+
 def _finalists(run: Run) -> tuple[tuple[Finalist, ...], list[str]]:
     """The finalists, or what keeps them from being read."""
     try:
@@ -123,8 +133,8 @@ def _chosen(ranked: Sequence[Standing], best: TrialRecord | None) -> Standing | 
     """The standing of the winner; without one the first that may be it, or that has an epoch."""
     if best is not None:
         return next(one for one in ranked if one.record is best)
-    exportable = next((one for one in ranked if one.exportable), None)
-    return exportable or next((one for one in ranked if one.best), None)
+    first = next((one for one in ranked if one.may_win), None) or next((one for one in ranked if one.exportable), None)
+    return first or next((one for one in ranked if one.best), None)
 
 
 def _counted(report: Report) -> dict[str, Interval]:

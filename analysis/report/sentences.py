@@ -24,6 +24,7 @@ class FindingText:
     criterion: str
     decided_by: str
     measured: str
+    expected: str
     rows: str
     interval: str
     probability: str
@@ -38,6 +39,7 @@ def finding_text(finding: Finding) -> FindingText:
         finding.criterion.text,
         f"decided by {name}" if name else "",
         value_text(key, finding.verdict.value) if key else "–",
+        value_text(key, finding.expected) if key else "–",
         rows if key else "none",
         interval_text(key, finding.interval) if key else "–",
         probability_text(finding.probability),
@@ -86,8 +88,10 @@ def selection(report: Report) -> str:
             f"Of {tried} trials, those trained again on other folds and seeds decided: see Finalists. "
             "Those here are of the validation rows of the search, which flatter a trial chosen by them."
         )
+    correction = report.evaluation.assessment.correction if report.evaluation else ""
+    figures = f"Its expected figures are {correction}; verdicts are about these. " if correction else ""
     return (
-        f"The winner is the best of {tried} trials on the same validation rows, which flatters it. "
+        f"The winner is the best of {tried} trials on the same validation rows, which flatters it. {figures}"
         "Rows that no trial was chosen by, such as the test split that the export opens once, tell the rest."
     )
 
@@ -151,7 +155,11 @@ def _who(report: Report) -> str:
     if not report.chosen or not report.chosen.best:
         return f"{report.title}"
     told = f"trial {report.chosen.record.trial} at epoch {report.chosen.best.epoch}"
-    return f"The winner, {told}," if report.chosen.exportable else f"No trial can be exported; the first, {told},"
+    if report.chosen.may_win:
+        return f"The winner, {told},"
+    if report.chosen.exportable:
+        return f"There is no winner, as no trial found a rare row; the first, {told},"
+    return f"No trial can be exported; the first, {told},"
 
 
 def _statuses(report: Report) -> list[Status]:

@@ -1,6 +1,7 @@
 """What the stored predictions of a run add to its ledger: assessments, read and computed when somebody asks."""
 
 import math
+from collections.abc import Mapping
 
 from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.criteria.ranking import objective_key
@@ -12,6 +13,7 @@ from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.run import EpochRow, Run
 from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
+from rarecall.analysis.uncertainty.expected import Expected
 from rarecall.analysis.uncertainty.intervals import LEVEL, exact
 
 
@@ -28,7 +30,7 @@ class Evidence:
             return None
         path = self.run.folder / row.predictions
         try:
-            path = self.run.resolve(row.predictions)
+            path = self.run.predictions_path(row.predictions)
             predictions = read_predictions(path, self.run.labels)
             tally(predictions, self.run.labels)
         except (RunError, ValueError) as error:
@@ -36,10 +38,18 @@ class Evidence:
             return None
         return predictions
 
-    def assessment(self, row: EpochRow) -> Assessment | None:
-        """The criteria of the run held against an epoch; None without its predictions."""
+    def assessment(
+        self, row: EpochRow, expected: Mapping[str, Expected] | None = None, correction: str = ""
+    ) -> Assessment | None:
+        """The criteria of the run held against an epoch; None without its predictions.
+
+        expected, correction: as `analysis.criteria.verdicts.assess` takes them.
+        """
         predictions = self.predictions(row)
-        return assess(predictions, self.run.labels, self.run.criteria, self.level) if predictions is not None else None
+        if predictions is None:
+            return None
+        run = self.run
+        return assess(predictions, run.labels, run.criteria, self.level, expected=expected, correction=correction)
 
     def joint(self, row: EpochRow) -> float:
         """Probability that the true values meet all criteria, NaN where it cannot be known."""

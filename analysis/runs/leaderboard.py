@@ -1,7 +1,7 @@
 """The leaderboard: one row per trial with its best epoch, the best trial first; as a frame, as text, CSV and JSON."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import pandas as pd
 from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.judging import Judged, MetricsTable
-from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
+from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, expectations
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
 from rarecall.analysis.runs.standings import RankBy, Standing, pareto_set, standing_at, standings
@@ -39,12 +40,15 @@ _HEADER_KEYS = ("run_id", "name", "data_hash", "versions", "trials_asked", "seed
 
 
 def winner(run: Run) -> TrialRecord | None:
-    """The trial to export: the best finalist; without finalists the best trial that did not fail and left a checkpoint.
+    """The trial to export: the best finalist; without finalists the best trial that may win.
 
-    None when there is none.
+    None when there is none: a trial that failed, left no checkpoint or found no rare row is never a winner.
     """
     finals = finalists(run)
-    return run.trials[finals[0].trial] if finals else _winner(standings(run))
+    if finals:
+        found = finals[0].metrics.get(DEFAULT_OBJECTIVE, math.nan) != 0
+        return run.trials[finals[0].trial] if found else None
+    return next((standing.record for standing in standings(run) if standing.may_win), None)
 
 
 def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
@@ -59,7 +63,7 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
     with no_collection():
         ranked = standings(run, rank_by)
         columns = _columns(ranked, run) | _parameters(ranked)
-    if rank_by in ("probability", "lower_bound"):
+    if rank_by in ("probability", "lower_bound", "expected"):
         columns[rank_by] = [standing.ranked_by for standing in ranked]
     frame = pd.DataFrame(columns)
     frame.attrs["rank_by"] = rank_by
@@ -68,7 +72,8 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
 
 def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 20) -> str:
     """The first `limit` trials (None: all) as a table within `width` columns, then the winner's verdicts."""
-    return leaderboard_text.render(_in_order(frame, run), run, width, limit, frame.attrs["rank_by"])
+    ranked = _in_order(frame, run)
+    return leaderboard_text.render(ranked, run, width, limit, frame.attrs["rank_by"], _expectations(ranked, run))
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -77,15 +82,18 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def to_json(frame: pd.DataFrame, run: Run) -> str:
-    """The leaderboard as JSON: run, winner, assessment, problems and trials; missing numbers are null.
+    """The leaderboard as JSON: run, winner, assessment, correction, problems and trials; missing numbers are null.
 
-    assessment: the winner's verdicts with interval and probability, null without its stored predictions. Each trial has
-    the fixed columns of the frame, criteria (list of text, value, status, violation), params, origin (of the
-    parameters: own, known or sampler), and the metrics, confusion, checkpoint and predictions of its best epoch.
+    assessment: the winner's verdicts on fresh rows with interval and probability, null without its stored predictions.
+    correction: how figures were corrected for having been chosen, null where nothing was. Each trial has the fixed
+    columns of the frame, criteria (list of text, value, status, violation), params, origin (of the parameters: own,
+    known or sampler), the metrics as measured, confusion, checkpoint and predictions of its best epoch, and expected:
+    what fresh rows should give, by metric; of the first trials only, empty for the others.
     """
     ranked = _in_order(frame, run)
-    best = next((standing for standing in ranked if standing.exportable), None)
-    assessment = Evidence(run).assessment(best.best) if best and best.best else None
+    best = next((standing for standing in ranked if standing.may_win), None)
+    found = _expectations(ranked, run)
+    assessment = assessed(best.best, run, found) if best and best.best else None
     document = {
         "run": {key: run.header.get(key) for key in _HEADER_KEYS}
         | {
@@ -96,14 +104,11 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         },
         "winner": best.record.trial if best else None,
         "assessment": assessment.plain() if assessment else None,
+        "correction": found.plain(),
         "problems": run.problems,
-        "trials": list(_objects(frame, ranked)),
+        "trials": list(_objects(frame, ranked, found)),
     }
     return dumps(document, indent=2)
-
-
-def _winner(ranked: Iterable[Standing]) -> TrialRecord | None:
-    return next((standing.record for standing in ranked if standing.exportable), None)
 
 
 def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
@@ -111,6 +116,11 @@ def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
     figures = frame.get(frame.attrs["rank_by"], pd.Series(math.nan, frame.index))
     told = zip(frame["trial"], epochs, figures, strict=True)
     return [standing_at(run.trials[trial], epoch, run, figure) for trial, epoch, figure in told]
+
+
+def _expectations(ranked: Sequence[Standing], run: Run) -> Expectations:
+    """Of the first trials, and of the winner wherever it stands by criteria."""
+    return expectations(run, PLACES, also=[standing.record.trial for standing in ranked[:PLACES]])
 
 
 def _columns(ranked: Sequence[Standing], run: Run) -> dict[str, Any]:
@@ -165,7 +175,7 @@ def _outcome(best: EpochRow | None, run: Run) -> str | None:
     return band.name if band else None
 
 
-def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[str, Any]]:
+def _objects(frame: pd.DataFrame, ranked: Sequence[Standing], found: Expectations) -> Iterator[dict[str, Any]]:
     fixed = frame[list(FIXED_COLUMNS)].astype(object).where(frame[list(FIXED_COLUMNS)].notna(), None)
     for figures, standing in zip(fixed.to_dict("records"), ranked, strict=True):
         best = standing.best
@@ -178,6 +188,7 @@ def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[s
             "params": standing.record.params,
             "origin": standing.record.origin,
             "metrics": best.metrics if best else {},
+            "expected": {key: figure.value for key, figure in found.of(standing.record.trial).items()},
             "train_metrics": best.train_metrics if best else {},
             "confusion": best.confusion if best else None,
             "checkpoint": best.checkpoint if best else None,

@@ -195,6 +195,7 @@ class _Reader:
             header_labels(header),
             header["objective"],
             header_bands(header),
+            _held(self.path),
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -274,6 +275,23 @@ def _acquire(path: Path) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
     return lock
+
+
+def _held(path: Path) -> bool:
+    """Whether somebody writes the ledger now; a lock that cannot be asked is no writer."""
+    try:
+        lock = os.open(path.with_suffix(".lock"), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return False
 
 
 def _mend(path: Path) -> None:

@@ -14,6 +14,8 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.confined import relative_path, trial_name, within
 
 EndStatus = Literal["completed", "stopped", "failed"]
+# Of epochs whose checkpoint was deleted, in the run folder.
+PREDICTIONS_FOLDER = "predictions"
 TrialStatus = Literal["running", "completed", "stopped", "failed"]
 
 
@@ -144,6 +146,7 @@ class Run:
     headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels, objective
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
+    live: whether the search was writing when the ledger was read.
     """
 
     folder: Path
@@ -154,6 +157,7 @@ class Run:
     labels: LabelSpace
     objective: str
     bands: tuple[Band, ...] = ()
+    live: bool = False
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -173,6 +177,12 @@ class Run:
             RunError: it leads out of the run folder, through a link for instance.
         """
         return within(self.folder, os.fspath(path))
+
+    def predictions_path(self, path: str) -> Path:
+        """The place of the predictions that an epoch row names: beside its checkpoint, or kept without that."""
+        stored = self.resolve(path)
+        kept = self.resolve(PREDICTIONS_FOLDER) / f"{Path(path).parent.name}{stored.suffix}"
+        return kept if not stored.exists() and kept.exists() else stored
 
 
 def header_criteria(header: Mapping[str, Any]) -> tuple[Criterion, ...]:

@@ -2,21 +2,23 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 
-from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
+from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.criteria.criterion import SECONDS, Criterion, Verdict
-from rarecall.analysis.criteria.judging import Judged, MetricsTable, judge_all, rank_keys
-from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, judge, objective_value
+from rarecall.analysis.criteria.judging import Judged, MetricsTable, judge_all
+from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, judge, objective_key, objective_value
+from rarecall.analysis.runs.epoch_order import best_first
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.expectations import Expectations, expectations
 from rarecall.analysis.runs.pareto_front import pareto
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
 
-RankBy = Literal["criteria", "objective", "probability", "lower_bound"]
+RankBy = Literal["criteria", "objective", "probability", "lower_bound", "expected"]
 RANK_BY: tuple[RankBy, ...] = get_args(RankBy)
 # Reading stored predictions and resampling them takes a while: only that many trials are ordered by what they tell.
 ASSESSED = 200
@@ -26,13 +28,15 @@ ASSESSED = 200
 class Standing:
     """A trial and how it counts: `best` is None and `verdicts` is empty for a trial without an epoch.
 
-    ranked_by: the figure that a rank by probability or lower bound went by, NaN where there is none.
+    ranked_by: the figure that a rank by probability or lower bound went by, NaN where there is none. live: whether the
+    search is still running.
     """
 
     record: TrialRecord
     best: EpochRow | None
     criteria: tuple[Criterion, ...] = field(repr=False)
     ranked_by: float = math.nan
+    live: bool = False
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -41,8 +45,8 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """How the trial ended; "interrupted" when the ledger holds no end of it."""
-        return "interrupted" if self.record.status == "running" else self.record.status
+        """How the trial ended; "interrupted" when the ledger holds no end of it, and nobody writes one any more."""
+        return "interrupted" if self.record.status == "running" and not self.live else self.record.status
 
     @property
     def met(self) -> int:
@@ -72,26 +76,48 @@ class Standing:
 
     @property
     def exportable(self) -> bool:
-        """Whether the trial may be the winner: it did not fail, and its best epoch left a checkpoint."""
+        """Whether there is something to export: the trial did not fail, and its best epoch left a checkpoint."""
         return self.record.status != "failed" and self.best is not None and bool(self.best.checkpoint)
+
+    @property
+    def found_rare(self) -> bool:
+        """Whether the best epoch found any row of a minority class; true where it had none to find."""
+        return self.best is None or self.best.metrics.get(DEFAULT_OBJECTIVE, math.nan) != 0
+
+    @property
+    def may_win(self) -> bool:
+        """Whether the trial may be called the winner."""
+        return self.exportable and self.found_rare
 
 
 def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
     """All trials, the best first: criteria met, lower total violation, objective, macro F1, then the earlier trial.
 
     rank_by puts another figure before these: the objective as measured, the probability that the true values meet all
-    criteria, or the lower end of the objective's interval; the latter two for the `ASSESSED` first trials that have
-    stored predictions. The epoch that a trial counts with is chosen in the order of the criteria always. Trials without
-    an epoch come last, failed ones at the very end.
+    criteria, the lower end of the objective's interval, or the objective that fresh rows should give; the latter three
+    for the `ASSESSED` first trials that have stored predictions. The epoch that a trial counts with is chosen in the
+    order of the criteria always. Trials without an epoch come last, failed ones at the very end.
     """
     ranked = _by_criteria(run)
     if rank_by == "objective":
         return sorted(ranked, key=lambda one: -_objective(one, run))
     if rank_by != "criteria":
-        evidence = Evidence(run)
-        figure = evidence.joint if rank_by == "probability" else evidence.lower_bound
-        ranked[:ASSESSED] = _by_figure(ranked[:ASSESSED], figure)
+        ranked[:ASSESSED] = _by_figure(ranked[:ASSESSED], _figure(run, rank_by))
     return ranked
+
+
+def _figure(run: Run, rank_by: RankBy) -> Callable[[EpochRow], float]:
+    evidence = Evidence(run)
+    if rank_by == "expected":
+        found = expectations(run, ASSESSED)
+        return lambda row: _expected_objective(row, run, found)
+    return evidence.joint if rank_by == "probability" else evidence.lower_bound
+
+
+def _expected_objective(row: EpochRow, run: Run, found: Expectations) -> float:
+    """Bigger is better; NaN where nothing is known."""
+    figure = found.of(row.trial).get(objective_key(row.metrics, run.objective))
+    return math.nan if figure is None else objective_value({run.objective: figure.value}, run.objective)
 
 
 def pareto_set(ranked: Sequence[Standing], run: Run) -> BoolArray:
@@ -124,25 +150,22 @@ def objective_text(objective: str) -> str:
 
 def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: float = math.nan) -> Standing:
     """How a trial stands with that epoch, or without any."""
-    return Standing(record, next((row for row in record.epochs if row.epoch == epoch), None), run.criteria, ranked_by)
+    best = next((row for row in record.epochs if row.epoch == epoch), None)
+    return Standing(record, best, run.criteria, ranked_by, run.live)
 
 
 def _by_criteria(run: Run) -> list[Standing]:
     records = list(run.trials.values())
     rows = [row for record in records for row in record.epochs]
     owner = np.repeat(np.arange(len(records)), [len(record.epochs) for record in records])
-    order = _order(rows, run)
+    order = best_first(rows, run)
     # The first of a trial's rows in the order of all rows is its best epoch.
     _, first = np.unique(owner[order], return_index=True)
-    best = [Standing(records[owner[index]], rows[index], run.criteria) for index in order[np.sort(first)]]
-    rest = [Standing(record, None, run.criteria) for record in records if not record.epochs]
+    best = [
+        Standing(records[owner[index]], rows[index], run.criteria, live=run.live) for index in order[np.sort(first)]
+    ]
+    rest = [Standing(record, None, run.criteria, live=run.live) for record in records if not record.epochs]
     return [*best, *sorted(rest, key=lambda one: one.record.status == "failed")]
-
-
-def _order(rows: Sequence[EpochRow], run: Run) -> IntArray:
-    """Positions of the rows, the best one first, the earlier one on ties."""
-    keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
-    return np.lexsort([-column for column in keys.T[::-1]])
 
 
 def _has_scores(ranked: Sequence[Standing]) -> bool:
@@ -163,5 +186,5 @@ def _objective(standing: Standing, run: Run) -> float:
 
 
 def _by_figure(ranked: Sequence[Standing], figure: Callable[[EpochRow], float]) -> list[Standing]:
-    told = [Standing(one.record, one.best, one.criteria, figure(one.best) if one.best else math.nan) for one in ranked]
+    told = [replace(one, ranked_by=figure(one.best) if one.best else math.nan) for one in ranked]
     return sorted(told, key=lambda one: math.inf if math.isnan(one.ranked_by) else -one.ranked_by)

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.evaluation.evaluation import Evaluation
-from rarecall.analysis.metrics.registry import registered
+from rarecall.analysis.metrics.registry import find, registered
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names
 from rarecall.analysis.text.verdicts import verdict_lines
 from rarecall.analysis.text.wording import interval_text, value_text
@@ -57,7 +58,10 @@ def _overall(evaluation: Evaluation, width: int) -> list[str]:
 
 
 def _of_class(key: str, evaluation: Evaluation) -> bool:
-    return any(f"[{name}]" in key for name in evaluation.labels.classes)
+    name, selector, _ = split_key(key)
+    metric = find(name)
+    # A dimension may bear the name of a tier.
+    return metric is not None and metric.selector == "class" and selector in evaluation.labels.classes
 
 
 def _figure(evaluation: Evaluation, key: str) -> str:

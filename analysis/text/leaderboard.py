@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rarecall.analysis.criteria.criterion import SECONDS
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
+from rarecall.analysis.runs.expectations import Expectations
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import RankBy, Standing, bargain, judged, objective_text, pareto_set
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names, total_width
@@ -18,18 +19,29 @@ from rarecall.analysis.uncertainty.intervals import LEVEL, exact
 _WITH_INTERVALS = 5
 _NAMED = 8
 _NAME_WIDTHS = (12, 9, 7)
-_STATUSES = ("completed", "stopped", "interrupted", "failed")
+_STATUSES = ("completed", "running", "stopped", "interrupted", "failed")
 
 
-def render(ranked: Sequence[Standing], run: Run, width: int, limit: int | None, rank_by: RankBy = "criteria") -> str:
-    """The text of ranked standings; `width` in terminal columns, `limit` in rows of the table, None for all."""
+def render(
+    ranked: Sequence[Standing],
+    run: Run,
+    width: int,
+    limit: int | None,
+    rank_by: RankBy = "criteria",
+    found: Expectations | None = None,
+) -> str:
+    """The text of ranked standings; `width` in terminal columns, `limit` in rows of the table, None for all.
+
+    found: what fresh rows should give of the trials, as far as it is known.
+    """
+    found = found or Expectations()
     parts = [_title(ranked, run, width, rank_by)]
     if ranked:
         parts += [
-            _table(ranked[:limit], run, width, rank_by),
+            _table(ranked[:limit], run, width, rank_by, found),
             _left_out(ranked, limit),
             _intervals(ranked[:limit], run, width),
-            winner_lines(ranked, run, width),
+            winner_lines(ranked, run, width, found),
             _front(ranked, run, width),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -44,8 +56,8 @@ def _title(ranked: Sequence[Standing], run: Run, width: int, rank_by: RankBy) ->
     return [*textwrap.wrap(name, width), *textwrap.wrap(order, width)]
 
 
-def _table(shown: Sequence[Standing], run: Run, width: int, rank_by: RankBy) -> list[str]:
-    fixed = [*_fixed_columns(shown, run), *_ranked_by(shown, run, rank_by)]
+def _table(shown: Sequence[Standing], run: Run, width: int, rank_by: RankBy, found: Expectations) -> list[str]:
+    fixed = [*_fixed_columns(shown, run, found), *_ranked_by(shown, run, rank_by)]
     columns = _classes_within(fixed, shown, run, width)
     status = Column(("status",), tuple(standing.status for standing in shown), "<")
     lines = render_columns(fitting(columns, [status, *_parameters(shown)], width))
@@ -53,7 +65,7 @@ def _table(shown: Sequence[Standing], run: Run, width: int, rank_by: RankBy) -> 
     return [*lines, f"{hidden} more class{'es' if hidden > 1 else ''}: --json holds all."] if hidden else lines
 
 
-def _fixed_columns(shown: Sequence[Standing], run: Run) -> list[Column]:
+def _fixed_columns(shown: Sequence[Standing], run: Run, found: Expectations) -> list[Column]:
     total = len(run.criteria)
     columns = [
         Column(("#",), tuple(str(rank) for rank in range(1, len(shown) + 1))),
@@ -61,16 +73,31 @@ def _fixed_columns(shown: Sequence[Standing], run: Run) -> list[Column]:
         Column(("epoch",), tuple(str(one.best.epoch) if one.best else "-" for one in shown)),
         Column(("criteria", "met"), tuple(f"{one.met}/{total}" if one.best else "-" for one in shown)),
         Column(("minority", "recall"), _values(shown, "minority_recall")),
+        *_expected(shown, DEFAULT_OBJECTIVE, found),
     ]
     told = [one for one in (run.objective, run.second_objective) if one not in (None, DEFAULT_OBJECTIVE)]
-    return [*columns, *(_objective_column(shown, str(objective)) for objective in told)]
+    for objective in map(str, told):
+        columns += [_objective_column(shown, objective), *_expected(shown, objective, found)]
+    return columns
+
+
+def _expected(shown: Sequence[Standing], objective: str, found: Expectations) -> list[Column]:
+    """What fresh rows should give, where a choice has made that another figure."""
+    if not found.corrected or objective == SECONDS:
+        return []
+    key = _key_of(shown, objective)
+    figures = (found.of(one.record.trial).get(key) for one in shown)
+    return [Column(("", "expected"), tuple(value_text(key, one.value if one else math.nan) for one in figures))]
 
 
 def _objective_column(shown: Sequence[Standing], objective: str) -> Column:
     if objective == SECONDS:
         return Column(("time",), tuple(duration_text(one.seconds) for one in shown))
-    key = next((objective_key(one.best.metrics, objective) for one in shown if one.best), objective)
-    return Column((cut(objective, 16),), _values(shown, key))
+    return Column((cut(objective, 16),), _values(shown, _key_of(shown, objective)))
+
+
+def _key_of(shown: Sequence[Standing], objective: str) -> str:
+    return next((objective_key(one.best.metrics, objective) for one in shown if one.best), objective)
 
 
 def _ranked_by(shown: Sequence[Standing], run: Run, rank_by: RankBy) -> list[Column]:
@@ -172,7 +199,8 @@ def _front(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
     if seconds > 0 and run.criteria:
         of_one = _spent(seconds / meeting, hours / meeting) if meeting else ""
         each = f"{of_one} for each trial that meets" if meeting else "no trial meets"
-        lines += textwrap.wrap(f"Training took {_spent(seconds, hours)} in all, {each} all criteria.", width)
+        summed = "" if hours else ", its slots together"
+        lines += textwrap.wrap(f"Training took {_spent(seconds, hours)} in all{summed}, {each} all criteria.", width)
     return lines
 
 
@@ -187,8 +215,9 @@ def _values(shown: Sequence[Standing], key: str) -> tuple[str, ...]:
 def _order_text(run: Run, rank_by: RankBy) -> str:
     objective = objective_text(run.objective)
     return {
-        "criteria": f"By criteria met, then {objective}.",
+        "criteria": f"By criteria met, then by how far the others are missed, then {objective}.",
         "objective": f"By {objective}, then criteria met.",
         "probability": "By the probability that the true values meet all criteria, P(all).",
         "lower_bound": f"By the worse end of the {100 * LEVEL:g} % interval of {objective}.",
+        "expected": f"By the {objective} that fresh rows should give.",
     }[rank_by]

@@ -1,5 +1,6 @@
 """Verdicts as a table for the terminal: value, rows behind it, interval, probability and what follows from them."""
 
+import textwrap
 from collections.abc import Sequence
 
 from rarecall.analysis.criteria.criterion import split_key
@@ -18,13 +19,25 @@ def verdict_lines(assessment: Assessment, width: int) -> list[str]:
         return []
     columns = _columns(assessment, width - len(INDENT))
     joint = f"Probability that the true values meet all criteria: {probability_text(assessment.joint)}"
-    return [f"{INDENT}{line}" for line in [*render_columns(columns), joint]]
+    lines = [f"{INDENT}{line}" for line in [*render_columns(columns), joint]]
+    return lines + wrapped(correction_text(assessment), width) if assessment.correction else lines
+
+
+def correction_text(assessment: Assessment) -> str:
+    """What the verdicts of a trial that was chosen are about."""
+    return f"Verdict, interval and P(met) are about the expected figure, that of fresh rows: {assessment.correction}."
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A sentence below the table."""
+    return textwrap.wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
 
 
 def _columns(assessment: Assessment, width: int) -> list[Column]:
     findings = assessment.findings
     figures = [
         Column(("measured",), tuple(value_text(one.verdict.key, one.verdict.value) for one in findings)),
+        *_expected(assessment),
         Column(("rows",), tuple(str(one.rows) if one.verdict.key else "none" for one in findings)),
         Column(
             (f"{100 * assessment.level:g} %",), tuple(interval_text(one.verdict.key, one.interval) for one in findings)
@@ -37,6 +50,13 @@ def _columns(assessment: Assessment, width: int) -> list[Column]:
     texts = tuple(cut(one.criterion.text, max(_SHORTEST, min(longest, left))) for one in findings)
     columns = [status, Column(("criterion",), texts, "<"), *figures]
     return fitting(columns, _deciding(findings), width)
+
+
+def _expected(assessment: Assessment) -> list[Column]:
+    if not assessment.correction:
+        return []
+    findings = assessment.findings
+    return [Column(("expected",), tuple(value_text(one.verdict.key, one.expected) for one in findings))]
 
 
 def _deciding(findings: Sequence[Finding]) -> list[Column]:

@@ -8,32 +8,52 @@ from typing import Any
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.criterion import Verdict, split_key
 from rarecall.analysis.metrics import registry as metric_registry
-from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.expectations import Expectations, assessed
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.text.table import cell_len, pad
 from rarecall.analysis.text.verdicts import INDENT, verdict_lines
 from rarecall.analysis.text.wording import distance_text, value_text
 
+FOUND_NONE = (
+    "row of a minority class. Train for more epochs, search sampling, class weights and the decision rule "
+    "(`rarecall diagnose` says which), or label more rare rows."
+)
 NO_INTERVALS = "No intervals: the stored predictions of this trial cannot be read."
 
 
-def winner_lines(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
-    """The first trial that can be exported, or the first of all, held against each criterion."""
-    winner = next((standing for standing in ranked if standing.exportable), None)
+def winner_lines(ranked: Sequence[Standing], run: Run, width: int, found: Expectations | None = None) -> list[str]:
+    """The first trial that may win, or the first of all, held against each criterion.
+
+    found: what fresh rows should give of the trials, as far as it is known.
+    """
+    winner = next((standing for standing in ranked if standing.may_win), None)
     told = winner or ranked[0]
     if told.best is None:
         return ["No winner: no trial has finished an epoch."]
-    lines = [] if winner else ["No winner: every trial failed or left no checkpoint. The first of the table:"]
+    lines = [] if winner else textwrap.wrap(f"{no_winner(ranked)} The first of the table:", width)
     if winner and winner is not ranked[0]:
-        reason = "failed" if ranked[0].record.status == "failed" else "left no checkpoint"
-        lines.append(f"Trial {ranked[0].record.trial} ranks first, but {reason}.")
+        lines.append(f"Trial {ranked[0].record.trial} ranks first, but {_fault(ranked[0])}.")
     role = "Winner" if winner else "Best"
     met = f"{told.met} of {len(run.criteria)} criteria met as measured"
     lines.append(f"{role}: trial {told.record.trial}, epoch {told.best.epoch} of {len(told.record.epochs)}, {met}")
-    lines += [*_verdicts(told, run, width), *_closest_miss(told), *_outcome(told, run, width)]
+    lines += [*_verdicts(told, run, width, found or Expectations()), *_closest_miss(told), *_outcome(told, run, width)]
     parameters = "  ".join(f"{path}={plain(value)}" for path, value in told.record.params.items())
     return lines + _wrapped(parameters, width)
+
+
+def no_winner(ranked: Sequence[Standing]) -> str:
+    """Why no trial is called the winner, and what to do."""
+    if any(standing.exportable for standing in ranked):
+        return f"No winner: no trial that left a checkpoint found any {FOUND_NONE}"
+    return "No winner: every trial failed or left no checkpoint."
+
+
+def _fault(standing: Standing) -> str:
+    """What keeps a trial that ranks first from being the winner."""
+    if standing.record.status == "failed":
+        return "failed"
+    return "found no rare row" if standing.exportable else "left no checkpoint"
 
 
 def plain(value: Any) -> str:
@@ -43,8 +63,8 @@ def plain(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _verdicts(standing: Standing, run: Run, width: int) -> list[str]:
-    assessment = Evidence(run).assessment(standing.best) if standing.best and run.criteria else None
+def _verdicts(standing: Standing, run: Run, width: int, found: Expectations) -> list[str]:
+    assessment = assessed(standing.best, run, found) if standing.best and run.criteria else None
     if assessment:
         return verdict_lines(assessment, width)
     return [*_as_measured(standing), f"{INDENT}{NO_INTERVALS}"] if standing.verdicts else []

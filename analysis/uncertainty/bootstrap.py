@@ -44,16 +44,19 @@ def posterior(
     slices: Collection[Slice] = (),
     draws: int = DRAWS,
     seed: int = 0,
+    pseudo: int = 0,
 ) -> Draws:
     """Draws of the true value of each metric with one of the bare `names`, by the keys of `evaluate`.
 
     The same seed gives the same weights to the same number of rows of the same classes: draws of two models on the same
-    rows are paired. slices: parts of the data whose keys are wanted as well. NaN where a metric is not defined.
+    rows are paired. slices: parts of the data whose keys are wanted as well. pseudo: draws of different numbers have
+    pseudo rows of their own beside the same weights, for two models that no row need treat alike. NaN where a metric is
+    not defined.
 
     Raises:
         ValueError: as `analysis.metrics.tally.tally` does.
     """
-    return Resampling(predictions.strata, draws, seed).posterior(predictions, labels, names, slices)
+    return Resampling(predictions.strata, draws, seed, pseudo).posterior(predictions, labels, names, slices)
 
 
 class Resampling:
@@ -62,8 +65,8 @@ class Resampling:
     strata: [n] the true class of each row, or what `Predictions.strata` has in its place.
     """
 
-    def __init__(self, strata: IntArray, draws: int = DRAWS, seed: int = 0) -> None:
-        self._strata, self._seed = strata, seed
+    def __init__(self, strata: IntArray, draws: int = DRAWS, seed: int = 0, pseudo: int = 0) -> None:
+        self._strata, self._seed, self._pseudo = strata, seed, pseudo
         classes = int(strata.max(initial=0)) + 1
         self._sizes = list(_sizes(draws, max(len(strata), classes**2)))
         # More than one block is not kept in memory.
@@ -73,7 +76,7 @@ class Resampling:
         self, predictions: Predictions, labels: LabelSpace, names: Collection[str], slices: Collection[Slice] = ()
     ) -> Draws:
         """As the function of this name, for predictions of the rows that the weights were drawn for."""
-        parts = list(_parts(predictions, labels, slices))
+        parts = list(parts_of(predictions, labels, slices))
         blocks: list[Draws] = []
         for weights, pseudo in [self._kept] if self._kept else self._blocks():
             generator = copy.deepcopy(pseudo)
@@ -87,7 +90,8 @@ class Resampling:
         """The weights of some draws, and the generator for those of their pseudo rows."""
         for number, size in enumerate(self._sizes):
             generator = np.random.default_rng([self._seed, number])
-            yield _weights(generator, size, self._strata), generator
+            weights = _weights(generator, size, self._strata)
+            yield weights, np.random.default_rng([self._seed, number, self._pseudo]) if self._pseudo else generator
 
 
 def percentile(values: FloatArray, level: float = LEVEL) -> Interval:
@@ -103,7 +107,8 @@ def percentile(values: FloatArray, level: float = LEVEL) -> Interval:
     return Interval(float(low), float(high))
 
 
-def _parts(predictions: Predictions, labels: LabelSpace, slices: Collection[Slice]) -> Iterator[WeightedRows]:
+def parts_of(predictions: Predictions, labels: LabelSpace, slices: Collection[Slice]) -> Iterator[WeightedRows]:
+    """All rows, then those of each part of the data."""
     yield WeightedRows(predictions, labels, np.arange(len(predictions)))
     for column, value in slices:
         index = np.flatnonzero(predictions.slices[column] == value)

@@ -66,6 +66,7 @@ def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample:
 
 
 def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
+    from rarecall.analysis.runs.leaderboard import winner
     from rarecall.search.engine.launch import LaunchOptions
     from rarecall.search.engine.search import run_search
 
@@ -77,7 +78,8 @@ def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: s
         click.echo(f"\nstopped; everything finished so far is kept in {shown}\nresume with: {_this_command()} --resume")
         raise
     print_leaderboard(run, console.width, limit=10)
-    click.echo(f"\nrarecall leaderboard {shown}\nrarecall export {shown} -o exported/{folder.name}")
+    export = f"rarecall export {shown} -o exported/{folder.name}"
+    click.echo(f"\nrarecall leaderboard {shown}\n{export if winner(run) else f'rarecall diagnose {shown}'}")
 
 
 def _this_command() -> str:

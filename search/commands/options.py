@@ -28,7 +28,9 @@ CRITERIA = click.option(
 MINORITY = click.option("--minority", metavar="A,B", help="The classes that matter; by default all but the largest.")
 CLASSES = click.option("--classes", metavar="A,B,C", help="All classes, ascending where they are grades.")
 TIERS = click.option("--tiers", metavar="A=0,B=4", help="Tiers of the overall score with their lower bounds.")
+TRUE = click.option("--true", metavar="COLUMN", help="Column that says what is true; `true` by default.")
 WEIGHTS = click.option("--weights", metavar="X=.5,Y=.5", help="Of the dimensions in the overall score; default equal.")
+GATEKEEPER = click.option("--gatekeeper", metavar="X<3=B", help="Below 3 in the dimension X, no higher tier than B.")
 LEVEL = click.option(
     "--level", type=click.FloatRange(0.5, 1, max_open=True), default=0.9, show_default=True, help="Of the intervals."
 )
@@ -60,7 +62,7 @@ def launch_options(command: Command) -> Command:
 
 def meaning_options(command: Command) -> Command:
     """What says how to read predictions that were made elsewhere."""
-    return _with(command, MINORITY, CLASSES, TIERS, WEIGHTS, LEVEL)
+    return _with(command, MINORITY, CLASSES, TIERS, WEIGHTS, TRUE, GATEKEEPER, LEVEL)
 
 
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:

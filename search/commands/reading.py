@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
 @click.option(
     "--rank-by",
-    type=click.Choice(["criteria", "objective", "probability", "lower_bound"]),
+    type=click.Choice(["criteria", "objective", "probability", "lower_bound", "expected"]),
     default="criteria",
     show_default=True,
     help="What decides the order first; docs/verdicts.md tells each.",
 )
 def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
-    """Rank the trials of RUN: criteria first, then minority recall; each counts with its best epoch."""
+    """Rank the trials of RUN: criteria met, what the others lack, the objective; each counts with its best epoch."""
     from rarecall.analysis.runs.leaderboard import leaderboard as rank
     from rarecall.analysis.runs.leaderboard import to_csv, to_json
     from rarecall.analysis.runs.ledger import read_ledger
@@ -59,7 +59,6 @@ def evaluate(
     A file needs the columns `true` and `predicted` (or `probability.<class>`), or scores as `true.<dimension>` and
     `predicted.<dimension>` with --tiers. With --data, TARGET is the folder of an export, which predicts those rows.
     """
-    from rarecall.analysis.evaluation.evaluation import evaluated
     from rarecall.analysis.evaluation.targets import open_target
     from rarecall.analysis.strict_json import dumps
     from rarecall.analysis.text.evaluation import render
@@ -67,13 +66,12 @@ def evaluate(
     from rarecall.search.review.evaluate import meaning
 
     if data is None:
-        opened = open_target(target, meaning(**options))
+        opened = open_target(target, meaning(**options, criteria=criteria))
     else:
         from rarecall.search.predict.labelled import model_target
 
         opened = model_target(Path(target), data)
-    wanted = read_criteria(criteria, opened.labels) or opened.criteria
-    result = evaluated(opened.name, opened.predictions, opened.labels, wanted, level)
+    result = opened.evaluated(read_criteria(criteria, opened.labels) or opened.criteria, level)
     click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
 
 
@@ -154,7 +152,7 @@ def report(
     from rarecall.search.review.report import gathered
 
     form = form_of(output, form)
-    found = gathered(target, criteria, meaning(**options), level, texts=texts)
+    found = gathered(target, criteria, meaning(**options, criteria=criteria), level, texts=texts)
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
     for reason in write_report(output, found, form):

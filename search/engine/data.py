@@ -14,11 +14,13 @@ def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) ->
     if loaded.experiment.loss_target == "tokens":
         check_writer(base)
     data = prepare(loaded.experiment, load_processor(base), base=loaded.folder)
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
     for split, counts in data.class_counts.items():
+        # A row may have several labels, or none: rows are not the sum of what the labels have.
+        part = parts.get(split)
+        rows = sum(counts.values()) if part is None else len(part)
         told = " · ".join(f"{name} {count:,}" for name, count in counts.items())
-        console.print(
-            f"{split:<10} {sum(counts.values()):>7,} rows  {told}", markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(f"{split:<10} {rows:>7,} rows  {told}", markup=False, highlight=False, soft_wrap=True)
     for note in data.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     return data

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME
 from rarecall.analysis.runs.confined import within
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
+from rarecall.analysis.runs.run import PREDICTIONS_FOLDER
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
@@ -49,12 +51,19 @@ class RunFolder:
             ) from None
 
     def remove_checkpoint(self, relative: str) -> None:
-        """Delete a checkpoint that nobody needs any more; one that is gone already is fine.
+        """Delete a checkpoint that nobody needs any more, all but its predictions; one that is gone already is fine.
+
+        What the winner should do on fresh rows depends on every epoch that could have been chosen in its place.
 
         Raises:
             RunError: it leads out of the run folder.
         """
-        place = within(self.path, relative)
+        place, kept = within(self.path, relative), within(self.path, PREDICTIONS_FOLDER)
+        predictions = place / PREDICTIONS_NAME
+        with contextlib.suppress(OSError):  # without them, the figures are of the epochs that are left
+            if predictions.is_file():
+                kept.mkdir(exist_ok=True)
+                predictions.replace(kept / f"{place.name}{predictions.suffix}")
         shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):
             place.parent.rmdir()  # only when its slot left nothing else

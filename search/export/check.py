@@ -37,7 +37,7 @@ def check_and_measure(
     outputs = outputs_in_fresh_process(folder, splits, config.model.max_length, len(data.task.output_names))
     size = len(data.validation)
     reloaded = data.task.predictions(outputs[:size], data.validation)
-    stored = read_predictions(run.resolve(row.predictions or ""), run.labels)
+    stored = read_predictions(run.predictions_path(row.predictions or ""), run.labels)
     # Of a trial with folds all rows are stored, and those of the first fold are what its model was not trained on.
     held_out = stored.take(np.isin(stored.rows, reloaded.rows))
     precision = checkpoint.precision(run.resolve(row.checkpoint or ""))

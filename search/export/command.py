@@ -11,6 +11,8 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.text.winner import no_winner
 from rarecall.search.engine.run_folder import find_run
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.search.export.check import check_and_measure
@@ -85,7 +87,7 @@ def _chosen(run: Run, trial: str | None) -> TrialRecord:
     if trial is None:
         chosen = winner(run)
         if chosen is None:
-            raise RunError(f"{run.folder}: no trial has a checkpoint to export")
+            raise RunError(f"{run.folder}: {no_winner(standings(run))} Another trial: --trial ID, with --force")
         return chosen
     if trial not in run.trials:
         raise RunError(f"{run.folder}: has no trial {trial!r}; `rarecall leaderboard {run.folder}` lists them")

@@ -17,7 +17,7 @@ from rarecall.trainables.exported.names import CARD_FILE, EXPERIMENT_FILE, METRI
 def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     """Write all files of an export but those of the model."""
     folder, record = exported.folder, exported.trial
-    shutil.copyfile(run.resolve(exported.epoch.predictions or ""), folder / PREDICTIONS_NAME)
+    shutil.copyfile(run.predictions_path(exported.epoch.predictions or ""), folder / PREDICTIONS_NAME)
     write_copies(loaded.plugins, folder)
     write_yaml(folder / EXPERIMENT_FILE, with_parameters(loaded.tree, record.params))
     facts = {
@@ -28,6 +28,7 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "confusion": {"validation": exported.epoch.confusion, "test": exported.test_confusion},
         "criteria": [finding.plain() for finding in exported.assessment.findings],
         "probability_of_all": exported.assessment.joint,
+        "correction": exported.assessment.correction,
         # Not empty only after --force.
         "missed": [finding.criterion.text for finding in with_status(exported.assessment, "missed")],
         "parameters": exported.parameters._asdict(),

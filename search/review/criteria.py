@@ -17,7 +17,7 @@ def read_criteria(given: Sequence[str], labels: LabelSpace) -> tuple[Criterion, 
     Raises:
         InputError: criteria that cannot be read or do not fit the labels, all of them.
     """
-    texts = [line for text in given for line in (_file_lines(Path(text)) if _is_file(text) else [text])]
+    texts = [line for text in given for line in (_file_lines(Path(text)) if is_file(text) else [text])]
     criteria, faults = [], []
     for text in texts:
         try:
@@ -33,7 +33,8 @@ def read_criteria(given: Sequence[str], labels: LabelSpace) -> tuple[Criterion, 
     return tuple(criteria)
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether a text of the command line names a file."""
     try:
         return Path(text).is_file()
     except OSError:  # longer than a path may be

@@ -76,7 +76,8 @@ def _record(run: Run, trial: str | None) -> TrialRecord:
     ranked = standings(run)
     if not ranked:
         raise RunError(f"{run.folder}: has no trial yet; look again when the first one has begun")
-    return next((one.record for one in ranked if one.exportable), ranked[0].record)
+    best = next((one for one in ranked if one.may_win), None) or next((one for one in ranked if one.exportable), None)
+    return (best or ranked[0]).record
 
 
 def _space(loaded: LoadedExperiment) -> dict[str, dict[str, Any]]:

@@ -2,28 +2,66 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.evaluation.targets import Target, open_target
-from rarecall.analysis.predictions.outside_file import Meaning
+from rarecall.analysis.predictions.outside_file import Gate, Meaning
+from rarecall.search.experiment.yaml_file import read_yaml
+from rarecall.search.review.criteria import is_file
 
 
-def meaning(minority: str | None, classes: str | None, tiers: str | None, weights: str | None) -> Meaning:
-    """What the options say about a file of predictions.
+def meaning(
+    minority: str | None,
+    classes: str | None,
+    tiers: str | None,
+    weights: str | None,
+    true: str | None = None,
+    gatekeeper: str | None = None,
+    criteria: Sequence[str] = (),
+) -> Meaning:
+    """What the options say about a file of predictions, and an experiment that is given for its criteria.
+
+    Options go before the experiment, whose tiers, weights and gatekeeper count where scores are cut.
 
     Raises:
-        InputError: an entry of --tiers or --weights that is not NAME=NUMBER, or tiers that do not ascend.
+        InputError: an entry of --tiers or --weights that is not NAME=NUMBER, tiers that do not ascend, or a gatekeeper
+            that is not DIMENSION<CUT=TIER.
     """
     bounds = _numbers("--tiers", tiers)
     if list(bounds.values()) != sorted(set(bounds.values())):
         raise InputError("--tiers", [Fault("--tiers", "must ascend", repr(tiers), "name the lowest tier first")])
+    task = _task(criteria)
+    bounds = bounds or {str(name): float(cut) for name, cut in (task.get("tiers") or {}).items()}
+    shares = _numbers("--weights", weights) or {
+        str(name): float((one or {}).get("weight", 1.0)) for name, one in (task.get("dimensions") or {}).items()
+    }
     return Meaning(
         classes=_names(classes),
         minority=_names(minority),
         ordered=False,
+        true=true or "",
         tiers=bounds,
-        weights=_numbers("--weights", weights),
+        weights=shares,
+        gatekeeper=_gate(gatekeeper) if gatekeeper else Gate(**gate) if (gate := task.get("gatekeeper")) else None,
     )
+
+
+def _task(criteria: Sequence[str]) -> dict[str, Any]:
+    """The section of scores and tiers of the experiment among the criteria, empty without one."""
+    files = (Path(text) for text in criteria if is_file(text) and Path(text).suffix in (".yaml", ".yml"))
+    tasks = (read_yaml(path).get("task") for path in files)
+    return next((task for task in tasks if isinstance(task, dict) and task.get("kind") == "tiered_scores"), {})
+
+
+def _gate(text: str) -> Gate:
+    condition, _, tier = text.rpartition("=")
+    dimension, _, cut = condition.rpartition("<")
+    try:
+        return Gate(dimension.strip(), float(cut), tier.strip())
+    except ValueError:
+        raise InputError("--gatekeeper", [Fault("--gatekeeper", "must read DIMENSION<CUT=TIER", repr(text))]) from None
 
 
 def open_alike(names: Sequence[str], given: Meaning) -> list[Target]:

@@ -49,20 +49,22 @@ def _findings(assessment: Assessment, caption: str) -> Markup:
         words("criterion"),
         words("verdict"),
         Heading("measured"),
+        *([Heading("expected", title="What fresh rows should give")] if assessment.correction else []),
         Heading("rows"),
         Heading(level),
         words("where the true value lies"),
         Heading("P(met)", title="Probability that the true value meets the criterion"),
     ]
-    return table(caption, headings, [_finding(one) for one in assessment.findings], stacked=True)
+    return table(caption, headings, [_finding(one, assessment) for one in assessment.findings], stacked=True)
 
 
-def _finding(finding: Finding) -> list[Cell | Child]:
+def _finding(finding: Finding, assessment: Assessment) -> list[Cell | Child]:
     told = finding_text(finding)
     return [
         [element("code", told.criterion), element("small", told.decided_by) if told.decided_by else None],
         status_mark(finding.status),
         told.measured,
+        *([told.expected] if assessment.correction else []),
         told.rows,
         told.interval,
         Cell(_strip(finding), class_="picture"),
@@ -71,7 +73,7 @@ def _finding(finding: Finding) -> list[Cell | Child]:
 
 
 def _strip(finding: Finding) -> Markup:
-    value, interval = finding.verdict.value, finding.interval
+    value, interval = finding.expected, finding.interval
     shares = is_share(finding.criterion.metric)
     scale = share_scale(interval.low) if shares else amount_scale([value, interval.high, finding.criterion.threshold])
     return strip(scale, value, interval, finding.criterion)

@@ -1,7 +1,7 @@
 """The verdict, and the settings of the winner."""
 
 from rarecall.analysis.criteria.bands import band_of
-from rarecall.analysis.criteria.verdicts import Finding
+from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
 from rarecall.analysis.report.word.layout import Layout
@@ -35,9 +35,11 @@ def add_settings(page: Layout, report: Report) -> None:
 def _criteria(page: Layout, report: Report) -> None:
     if report.evaluation and report.criteria:
         level = f"{100 * report.level:g} % interval"
-        headings = ["criterion", "verdict", "measured", "rows", level, "P(met)"]
-        findings = report.evaluation.assessment.findings
-        page.table("Criteria and what is known about them", headings, [_finding(one) for one in findings], words=2)
+        assessment = report.evaluation.assessment
+        expected = ["expected"] if assessment.correction else []
+        headings = ["criterion", "verdict", "measured", *expected, "rows", level, "P(met)"]
+        rows = [_finding(one, assessment) for one in assessment.findings]
+        page.table("Criteria and what is known about them", headings, rows, words=2)
         page.note("P(met): probability that the true value meets the criterion.")
     elif report.chosen and report.chosen.verdicts:
         rows = [
@@ -52,11 +54,12 @@ def _criteria(page: Layout, report: Report) -> None:
         page.note(NO_INTERVALS)
 
 
-def _finding(finding: Finding) -> list[str]:
+def _finding(finding: Finding, assessment: Assessment) -> list[str]:
     told = finding_text(finding)
     criterion = f"{told.criterion} ({told.decided_by})" if told.decided_by else told.criterion
     verdict = f"{SIGNS[finding.status]} {finding.status}"
-    return [criterion, verdict, told.measured, told.rows, told.interval, told.probability]
+    expected = [told.expected] if assessment.correction else []
+    return [criterion, verdict, told.measured, *expected, told.rows, told.interval, told.probability]
 
 
 def _outcome(page: Layout, report: Report) -> None:

@@ -13,6 +13,7 @@ from rarecall.search.export.gate import with_status
 FEW_ROWS = 20
 NO_CRITERIA = "The experiment has none."
 FORCED = "**Exported with `--force`, although it misses: {missed}.**"
+EXPECTED = "Verdict, interval and P(met) are about the expected figure, that of fresh rows: {correction}."
 UNDECIDED = "Undecided, as there are too few rows to tell: {undecided}."
 OWN_RULE = "The task's own; no value was chosen on data."
 CHOSEN_RULE = (
@@ -53,11 +54,20 @@ def criteria_section(assessment: Assessment) -> str:
     """Each criterion with its verdict, and what of them is missed or undecided."""
     if not assessment.findings:
         return NO_CRITERIA
-    header = ("verdict", "criterion", "measured", "rows", f"{100 * assessment.level:g} % interval", "P(met)")
+    header = (
+        "verdict",
+        "criterion",
+        "measured",
+        "expected",
+        "rows",
+        f"{100 * assessment.level:g} % interval",
+        "P(met)",
+    )
     table = markdown_table(header, [_finding_row(finding) for finding in assessment.findings])
     joint = f"Probability that the true values meet all criteria: {probability_text(assessment.joint)}."
     missed, undecided = _named(assessment, "missed"), _named(assessment, "undecided")
-    notes = [joint, *([UNDECIDED.format(undecided=undecided)] if undecided else [])]
+    correction = [EXPECTED.format(correction=assessment.correction)] if assessment.correction else []
+    notes = [joint, *correction, *([UNDECIDED.format(undecided=undecided)] if undecided else [])]
     return "\n\n".join([*([FORCED.format(missed=missed)] if missed else []), table, *notes])
 
 
@@ -94,6 +104,7 @@ def _finding_row(finding: Finding) -> tuple[str, ...]:
         finding.status,
         f"`{finding.criterion.text}`",
         value_text(key, finding.verdict.value) if key else "-",
+        value_text(key, finding.expected) if key else "-",
         f"{finding.rows:,}",
         interval_text(key, finding.interval) if key else "-",
         probability_text(finding.probability),

@@ -6,9 +6,12 @@ from scipy.stats import beta
 
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.verdicts import Assessment, Finding, Proportion, assess, status_of
+from rarecall.analysis.evaluation.evaluation import evaluated
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.uncertainty.intervals import exact
+from rarecall.analysis.text.evaluation import render
+from rarecall.analysis.uncertainty.expected import Expected
+from rarecall.analysis.uncertainty.intervals import exact, probability_at_least
 
 LABELS = LabelSpace(("common", "middle", "rare"), ("middle", "rare"))
 SCORED = LabelSpace(("low", "high"), ("high",), ("x",), CatastrophicRule(4.0, 8.0), ordered=True)
@@ -132,7 +135,8 @@ def test_scores_and_counts() -> None:
     assert (error.status, error.probability, error.rows) == ("met", 1.0, 40)
     assert (error.interval.low, error.interval.high) == pytest.approx((1.0, 1.0))
     assert (missed.status, missed.probability) == ("missed", 0.0)
-    assert (none.status, few.status, few.probability) == ("missed", "met", 1.0)
+    assert (none.status, few.status) == ("missed", "met")
+    assert math.isnan(few.probability)  # a count has no true value, only one to expect: its interval
     share = exact(1, 40)
     assert (few.interval.low, few.interval.high) == pytest.approx((40 * share.low, 40 * share.high))
 
@@ -158,3 +162,43 @@ def test_the_level_decides_what_is_undecided() -> None:
     assert (status_of(0.9, 0.9), status_of(0.1, 0.9), status_of(math.nan, 0.9)) == ("met", "missed", "undecided")
     with pytest.raises(ValueError, match=r"at least 0\.5 and below 1, got 90"):
         assess(predictions, LABELS, criteria, level=90)
+
+
+def test_a_figure_of_the_minority_is_told_with_the_rows_of_the_minority() -> None:
+    true = np.repeat([0, 1, 2], [50, 6, 4])
+    labels = LabelSpace(("common", "rare", "rarer"), ("rare", "rarer"))
+    (finding,) = assess(Predictions(np.arange(60), true, true), labels, [parse("minority_recall >= 0.5")]).findings
+    assert finding.rows == 10
+
+
+def test_a_chosen_figure_moves_verdict_interval_and_probability() -> None:
+    """8 of 10, of which fresh rows should give 7: as Clopper and Pearson, and Jeffreys, say of 7 of 10."""
+    true = np.repeat([0, 1], [30, 10])
+    predictions = Predictions(np.arange(40), true, np.where(np.arange(40) >= 38, 0, true))
+    labels = LabelSpace(("common", "rare"), ("rare",))
+    given = {"recall[rare]": Expected(0.8, 0.7)}
+    told = assess(predictions, labels, [parse("recall[rare] >= 0.6")], expected=given, correction="so")
+    (finding,) = told.findings
+    assert (finding.verdict.value, finding.expected, finding.proportion) == (0.8, 0.7, Proportion(8, 10))
+    assert (finding.interval.low, finding.interval.high) == pytest.approx((exact(7, 10).low, exact(7, 10).high))
+    assert finding.probability == pytest.approx(probability_at_least(7, 10, 0.6))
+    assert told.joint <= finding.probability
+    assert told.plain()["findings"][0]["expected"] == 0.7
+
+
+def test_a_dimension_named_like_a_tier_has_all_rows_and_its_line() -> None:
+    true = np.array([2.0] * 30 + [8.0] * 10)
+    labels = LabelSpace(("low", "pilot"), ("pilot",), ("pilot", "reach"), ordered=True)
+    scores = np.column_stack([true, true])
+    predictions = Predictions(
+        np.arange(40),
+        (true >= 5).astype(np.int64),
+        (true >= 5).astype(np.int64),
+        true_scores=scores,
+        predicted_scores=scores + 0.5,
+        true_overall=true,
+        predicted_overall=true + 0.5,
+    )
+    result = evaluated("file", predictions, labels, [parse("mae[pilot] <= 1")])
+    assert result.assessment.findings[0].rows == 40
+    assert "mae[pilot]" in render(result, 100).partition("true \\ predicted")[0]

@@ -36,9 +36,16 @@ def test_differences_are_paired(comparison: Comparison) -> None:
     found = {one.key: one for one in comparison.differences}
     rare = found["recall[rare]"]
     assert (rare.first, rare.second) == (0.4, 0.9)
-    # Five of ten rows change sides: 0.5 times what is left beside the pseudo row, Beta(5, 6) in the draws.
-    assert (rare.interval.low, rare.interval.high) == pytest.approx((0.2224, 0.6965), abs=0.02)
-    assert rare.better > 0.999
+    # Five of ten rows change sides; the rows weigh the same in both, a pseudo row of each is its own.
+    random = np.random.default_rng(1)
+    rows = random.standard_exponential((200_000, 10))
+    shares = []
+    for hits in (4, 9):
+        right, wrong = random.standard_gamma(0.5, (2, 200_000))
+        shares.append((rows[:, :hits].sum(axis=1) + right) / (rows.sum(axis=1) + right + wrong))
+    ends = np.quantile(shares[1] - shares[0], [0.05, 0.95])
+    assert (rare.interval.low, rare.interval.high) == pytest.approx(tuple(ends), abs=0.02)
+    assert rare.better == pytest.approx((shares[1] > shares[0]).mean(), abs=0.003)
     assert found["accuracy"].first == pytest.approx(54 / 60)
 
 
@@ -83,3 +90,24 @@ def test_what_cannot_be_compared_is_refused() -> None:
     other_classes = Target("b", one.predictions, LabelSpace(("common", "odd"), ("odd",)))
     with pytest.raises(InputError, match="must have the same classes and dimensions to be compared"):
         compared(one, other_classes)
+
+
+def test_one_hit_of_three_is_no_sure_difference() -> None:
+    """1 of 3 against 0 of 3: one row apart, which a coin toss gives half of the time."""
+    true = np.repeat([0, 1], [40, 3])
+    none = Predictions(np.arange(43), true, np.zeros(43, dtype=np.int64))
+    one = Predictions(np.arange(43), true, np.where(np.arange(43) == 42, 1, 0))
+    labels = LabelSpace(("common", "rare"), ("rare",))
+    (recall, *_) = compared(Target("a", one, labels), Target("b", none, labels)).differences
+    assert (recall.key, recall.first, recall.second) == ("recall[rare]", pytest.approx(1 / 3), 0.0)
+    assert recall.interval.low < 0 < recall.interval.high
+    # Jeffreys' posteriors of 1 of 3 and 0 of 3, were they independent: P(Beta(.5, 3.5) > Beta(1.5, 2.5)) = 0.14.
+    assert 0.05 < recall.better < 0.3
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    true = np.repeat([0, 1], [40, 3])
+    same = Predictions(np.arange(43), true, np.where(np.arange(43) == 42, 1, 0))
+    labels = LabelSpace(("common", "rare"), ("rare",))
+    for one in compared(Target("a", same, labels), Target("b", same, labels)).differences:
+        assert (one.interval.low, one.interval.high, one.better) == (0.0, 0.0, 0.5)

@@ -6,7 +6,7 @@ import pytest
 
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.analysis.predictions.outside_file import Meaning, read_outside
+from rarecall.analysis.predictions.outside_file import Gate, Meaning, read_outside
 
 
 def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -115,3 +115,43 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"must be a table of predictions: .* \(give a \.parquet, \.csv or \.tsv file"):
         read_outside(path, Meaning())
+
+
+def test_one_object_of_parallel_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text('{"predictions": [[1, 2], [3, 4]], "labels": [[1, 1], [5, 5]], "dimension_names": ["x", "y"]}')
+    predictions, labels = read_outside(path, Meaning(tiers={"low": 0.0, "high": 3.0}))
+    assert labels.dimensions == ("x", "y")
+    assert predictions.predicted_scores is not None
+    assert predictions.predicted_scores.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert predictions.true_class is not None
+    assert predictions.true_class.tolist() == [0, 1]
+    path.write_text('{"labels": ["a", "b", "a"], "predictions": ["a", "a", "a"]}')
+    predictions, labels = read_outside(path, Meaning())
+    assert labels.classes == ("a", "b")
+    assert predictions.predicted_class is not None
+    assert predictions.predicted_class.tolist() == [0, 0, 0]
+
+
+def test_another_column_says_what_is_true(tmp_path: Path) -> None:
+    """As `predict --keep` hands on the column of the labels."""
+    path = tmp_path / "kept.csv"
+    path.write_text("row,kind,predicted,probability.a,probability.b\n0,a,a,0.9,0.1\n1,b,a,0.6,0.4\n")
+    predictions, labels = read_outside(path, Meaning(true="kind"))
+    assert labels.classes == ("a", "b")
+    assert predictions.true_class is not None
+    assert predictions.true_class.tolist() == [0, 1]
+    with pytest.raises(InputError, match="--true: must be a column among row, kind"):
+        read_outside(path, Meaning(true="sort"))
+
+
+def test_a_gatekeeper_closes_tiers_that_are_cut_from_scores(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("true.x,true.y,predicted.x,predicted.y\n9,9,9,1\n9,1,9,9\n1,1,1,1\n")
+    gate = Gate("y", 3.0, "low")
+    predictions, _ = read_outside(path, Meaning(tiers={"low": 0.0, "high": 4.0}, gatekeeper=gate))
+    assert predictions.true_class is not None
+    assert predictions.predicted_class is not None
+    assert (predictions.true_class.tolist(), predictions.predicted_class.tolist()) == ([1, 0, 0], [0, 1, 0])
+    with pytest.raises(InputError, match="--gatekeeper: must name one of x, y and one of low, high"):
+        read_outside(path, Meaning(tiers={"low": 0.0, "high": 4.0}, gatekeeper=Gate("z", 3.0, "low")))

@@ -93,11 +93,12 @@ def test_csv_holds_the_whole_frame(run: Run) -> None:
 
 def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
     document = json.loads(to_json(leaderboard(run), run))
-    assert list(document) == ["run", "winner", "assessment", "problems", "trials"]
+    assert list(document) == ["run", "winner", "assessment", "correction", "problems", "trials"]
     assert document["assessment"] is None  # the run stored no predictions
     assert document["winner"] == "both"
     assert document["run"]["criteria"] == list(CRITERIA)
-    more = ("criteria", "params", "origin", "metrics", "train_metrics", "confusion", "checkpoint", "predictions")
+    own = ("criteria", "params", "origin", "metrics", "expected", "train_metrics")
+    more = (*own, "confusion", "checkpoint", "predictions")
     assert {tuple(trial) for trial in document["trials"]} == {(*FIXED_COLUMNS, *more)}
     low = document["trials"][3]
     assert low["criteria"] == [
@@ -112,7 +113,8 @@ def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
 def test_text(run: Run) -> None:
     assert to_text(leaderboard(run), run, width=80).splitlines() == [
         "demo: 6 trials (1 completed, 1 stopped, 2 interrupted, 2 failed)",
-        "By criteria met, then minority recall. Class columns: recall on validation data.",
+        "By criteria met, then by how far the others are missed, then minority recall.",
+        "Class columns: recall on validation data.",
         "",
         "                   criteria  minority  common    rare",
         "#  trial    epoch       met    recall    n=50     n=6  status       gamma",
@@ -141,7 +143,8 @@ def test_text(run: Run) -> None:
         "  No intervals: the stored predictions of this trial cannot be read.",
         "  training.loss.gamma=3",
         "",
-        "Training took 15 s in all, 8 s for each trial that meets all criteria.",
+        "Training took 15 s in all, its slots together, 8 s for each trial that meets all",
+        "criteria.",
     ]
 
 
@@ -188,9 +191,9 @@ def test_another_objective_orders_and_has_its_column(rows: SimpleNamespace, writ
     )
     run = read_ledger(folder)
     lines = to_text(leaderboard(run), run).splitlines()
-    assert lines[1].startswith("By criteria met, then recall[common].")
-    assert "recall[common]" in lines[4]
-    assert lines[6].split()[:2] == ["1", "b"]
+    assert lines[1].startswith("By criteria met, then by how far the others are missed, then recall[common].")
+    assert "recall[common]" in lines[5]
+    assert lines[7].split()[:2] == ["1", "b"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

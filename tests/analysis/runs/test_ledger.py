@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
+from rarecall.analysis.runs.standings import standings
 
 WriteLedger = Callable[..., Path]
 
@@ -329,3 +330,13 @@ def test_bands_that_cannot_be_read_are_told(rows: SimpleNamespace, write_ledger:
     run = read_ledger(folder)
     assert run.bands == ()
     assert "did you mean 'recall'" in run.problems[0]
+
+
+def test_trials_without_an_end_run_while_somebody_writes(rows: SimpleNamespace, write_ledger: WriteLedger) -> None:
+    folder = write_ledger(rows.run(), rows.trial("a"))
+    assert not read_ledger(folder).live
+    with Ledger(folder / LEDGER_NAME):
+        run = read_ledger(folder)
+        assert run.live
+        assert [one.status for one in standings(run)] == ["running"]
+    assert [one.status for one in standings(read_ledger(folder))] == ["interrupted"]

@@ -147,15 +147,18 @@ def test_verdicts_of_the_winner(run: Run, width: int) -> None:
     lines = to_text(leaderboard(run, "probability"), run, width).splitlines()
     assert max(map(len, lines)) <= width
     start = lines.index("Winner: trial sure, epoch 1 of 1, 2 of 2 criteria met as measured")
-    assert lines[start + 1 : start + 8] == [
-        "  verdict  criterion               measured  rows     90 %  P(met)",
-        "  ----------------------------------------------------------------",
-        "  met      recall[common] >= 0.80    96.0 %    50  88–99 %   >0.99",
-        "  met      recall[rare] >= 0.40      70.0 %    10  39–91 %    0.97",
+    assert lines[start + 1 : start + 6] == [
+        "  verdict  criterion               measured  expected  rows     90 %  P(met)",
+        "  --------------------------------------------------------------------------",
+        "  met      recall[common] >= 0.80    96.0 %    96.0 %    50  88–99 %   >0.99",
+        "  met      recall[rare] >= 0.40      70.0 %    70.0 %    10  39–91 %    0.97",
         "  Probability that the true values meet all criteria: 0.97",
-        "  Outcome: acceptable; next steps:",
-        "    - collect more rare rows",
     ]
+    told = " ".join(line.strip() for line in lines[start + 6 :])
+    assert (
+        "corrected for the choice among 4 trials and 4 epochs, made again on 300 bootstrap draws of the rows." in told
+    )
+    assert "Outcome: acceptable; next steps: - collect more rare rows" in told
 
 
 def test_the_json_holds_the_assessment(run: Run) -> None:
@@ -163,7 +166,13 @@ def test_the_json_holds_the_assessment(run: Run) -> None:
     assert document["winner"] == "lucky"
     common, rare = document["assessment"]["findings"]
     assert (common["status"], common["hits"], common["rows"]) == ("undecided", 40, 50)
-    assert (rare["low"], rare["high"]) == pytest.approx((exact(9, 10).low, exact(9, 10).high))
+    # 9 of 10 were measured; on draws that lack the common class, another trial with 7 of 10 wins.
+    assert (rare["value"], rare["hits"], rare["rows"]) == (0.9, 9, 10)
+    assert 0.8 < rare["expected"] < 0.9
+    hits = rare["expected"] * 10
+    assert (rare["low"], rare["high"]) == pytest.approx((exact(hits, 10).low, exact(hits, 10).high))
+    assert document["correction"] == {"method": "bootstrap of the selection", "trials": 4, "epochs": 4, "draws": 300}
+    assert document["trials"][0]["expected"]["recall[rare]"] == rare["expected"]
     assert document["trials"][0]["outcome"] == "best"
 
 

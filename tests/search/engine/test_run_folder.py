@@ -1,6 +1,8 @@
 import pytest
 
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.runs.run import Run
 from rarecall.search.engine.run_folder import RunFolder, find_run, open_run
 from rarecall.search.experiment.yaml_file import read_yaml
 
@@ -86,6 +88,19 @@ def test_a_removed_checkpoint_takes_its_empty_slot_along_and_nothing_else(starte
     assert not slot.exists()
     started.remove_checkpoint("checkpoints/slot-1/t0001-epoch-001")
     assert started.ledger.exists()
+
+
+def test_the_predictions_of_a_removed_checkpoint_are_kept_and_found_again(started):
+    checkpoint = started.path / "checkpoints" / "slot-1" / "t0001-epoch-002"
+    checkpoint.mkdir()
+    (checkpoint / "predictions.parquet").write_bytes(b"all of them")
+    (checkpoint / "adapter_model.safetensors").write_bytes(b"0")
+    run = Run(started.path, ({},), {}, [], (), LabelSpace(("a", "b"), ("b",)), "minority_recall")
+    told = "checkpoints/slot-1/t0001-epoch-002/predictions.parquet"
+    assert run.predictions_path(told) == started.path / told
+    started.remove_checkpoint("checkpoints/slot-1/t0001-epoch-002")
+    assert not checkpoint.exists()
+    assert run.predictions_path(told).read_bytes() == b"all of them"
 
 
 def test_a_run_folder_is_its_path(tmp_path):

@@ -122,7 +122,7 @@ def test_the_card_tells_what_was_missed_and_what_is_open(tmp_path):
     assert told.startswith(
         "**Exported with `--force`, although it misses: `recall[common] >= 0.9`, `accuracy >= 0.95`.**\n"
     )
-    assert "| undecided | `recall[rare] >= 0.4` | 33.3 % | 3 | 2–86 % |" in told
+    assert "| undecided | `recall[rare] >= 0.4` | 33.3 % | 33.3 % | 3 | 2–86 % |" in told
     assert told.endswith("Undecided, as there are too few rows to tell: `recall[rare] >= 0.4`.")
 
 

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.predictions.outside_file import Gate
 from rarecall.search.cli import rarecall
 from rarecall.search.review.criteria import read_criteria
 from rarecall.search.review.evaluate import meaning
@@ -119,3 +120,18 @@ def test_options_are_read() -> None:
         read_criteria(["accuracy >= 88", "recal[a] > 0"], LabelSpace(("a", "b"), ("b",)))
     assert len(error.value.faults) == 2
     assert math.isfinite(read_criteria(["recall[all] > 0"], LabelSpace(("a", "b"), ("b",)))[0].threshold)
+
+
+def test_an_experiment_given_for_its_criteria_says_how_scores_are_cut(tmp_path):
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(
+        "task:\n  kind: tiered_scores\n  dimensions: {x: {weight: 3}, y: {}}\n  tiers: {low: 0, high: 5}\n"
+        "  gatekeeper: {dimension: y, cut: 2, max_tier: low}\ncriteria: ['recall[high] >= 0.5']\n"
+    )
+    found = meaning(None, None, None, None, criteria=[str(experiment)])
+    assert (found.tiers, found.weights) == ({"low": 0.0, "high": 5.0}, {"x": 3.0, "y": 1.0})
+    assert found.gatekeeper == Gate("y", 2.0, "low")
+    own = meaning(None, None, "a=0,b=1", "x=1", gatekeeper="x<3=a", criteria=[str(experiment)])
+    assert (own.tiers, own.weights, own.gatekeeper) == ({"a": 0.0, "b": 1.0}, {"x": 1.0}, Gate("x", 3.0, "a"))
+    with pytest.raises(InputError, match="must read DIMENSION<CUT=TIER"):
+        meaning(None, None, None, None, gatekeeper="x=3")

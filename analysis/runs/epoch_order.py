@@ -1,0 +1,15 @@
+"""The order of epochs by the criteria of a run: who counts for its trial, and who is first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.criteria.judging import rank_keys
+from rarecall.analysis.runs.run import EpochRow, Run
+
+
+def best_first(rows: Sequence[EpochRow], run: Run) -> IntArray:
+    """Positions of the rows, the best one first, the earlier one on ties."""
+    keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
+    return np.lexsort([-column for column in keys.T[::-1]])
