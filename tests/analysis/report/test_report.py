@@ -151,9 +151,9 @@ def test_nothing_of_the_data_becomes_markup(write_ledger, rows) -> None:
     counts = confusion_matrix(predictions, labels)
     run = rows.run(labels=labels, criteria=("accuracy >= 0.5",), name=f"{evil} $title")
     folder = write_ledger(
-        run, rows.trial(evil, **{evil: evil}), rows.epoch(evil, 1, metrics, confusion=counts), rows.end(evil)
+        run, rows.trial("t1", **{evil: evil}), rows.epoch("t1", 1, metrics, confusion=counts), rows.end("t1")
     )
-    write_predictions(folder / f"predictions/{evil}.parquet", predictions, labels)
+    write_predictions(folder / "predictions/t1.parquet", predictions, labels)
     report = replace(of_run(read_ledger(folder)), texts={4: f'{evil} "quoted" &amp;', 5: "plain"})
     text = sound(page(report))
     assert evil not in text
