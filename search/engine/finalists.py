@@ -18,6 +18,7 @@ from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import Standing, standings
+from rarecall.analysis.settings import PATIENCE, SEED
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.engine.data import prepare_data
@@ -99,7 +100,7 @@ def _request(loaded: LoadedExperiment, standing: Standing, fold: int) -> TrialRe
     record, best = standing.record, standing.best
     assert best is not None
     seed = int(loaded.trial_tree(record.params)["training"]["seed"])
-    changes = {"training.seed": seed + fold + 1, "training.early_stopping": None}
+    changes = {SEED: seed + fold + 1, PATIENCE: None}
     config = TrialConfig.model_validate(loaded.trial_tree({**record.params, **changes})).model_dump(mode="json")
     name, params = f"{record.trial}-fold{fold + 1}", {"finalist": record.trial, "fold": fold + 1}
     return TrialRequest(name, params, config, until=best.epoch, fold=fold)

@@ -10,6 +10,7 @@ from rarecall.analysis.criteria.criterion import check, check_objective, check_s
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.settings import SECOND_OBJECTIVE, VALUES
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.prepared import PreparedData
@@ -22,7 +23,7 @@ def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
     faults = [
         *_faults("criteria", check, criteria, labels),
         *_faults("objective", check_objective, objective, labels),
-        *_faults("search.second_objective", check_second_objective, second, objective, labels),
+        *_faults(SECOND_OBJECTIVE, check_second_objective, second, objective, labels),
     ]
     for band in read_bands(bands_of(experiment), labels):
         faults += _faults(f"bands.{band.name}.criteria", check, band.criteria, labels)
@@ -45,7 +46,7 @@ def check_weights(experiment: Experiment, data: PreparedData) -> None:
     classes = data.task.label_space.classes
     unknown = [name for name in experiment.training.class_weights.values if name not in classes]
     if unknown:
-        where = "training.class_weights.values"
+        where = VALUES
         raise InputError(where, [Fault(where, f"must name some of the classes, {listed(classes)}", listed(unknown))])
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.criterion import ALL, ANY, EVERY, Criterion, parse
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.settings import RATIO
 from rarecall.analysis.uncertainty.decidability import Decidability, decidability
 from rarecall.search.cluster.session import SlotLayout, layout_within
 from rarecall.search.estimate.cost_sample import CostSample, Measured
@@ -24,7 +25,6 @@ from rarecall.trainables.training.mitigation import mitigation
 
 # Of every trial the best epoch and the last one keep their checkpoints.
 CHECKPOINTS_KEPT = 2
-RATIO = "training.oversampling.ratio"
 
 
 @dataclass(frozen=True)

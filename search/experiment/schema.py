@@ -12,11 +12,10 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.metrics import registry as metrics
 from rarecall.analysis.plugins.loading import in_force
 from rarecall.analysis.plugins.plugin import Plugin
+from rarecall.analysis.settings import BASE, LOSS_NAME, SCHEME, SECOND_OBJECTIVE
 from rarecall.search.experiment.overrides import value_at, with_values
 from rarecall.search.experiment.plugins import load_plugins
 from rarecall.search.experiment.space import (
-    LOSS_NAME,
-    SCHEME,
     Condition,
     SpaceEntry,
     conditions,
@@ -195,7 +194,7 @@ class LoadedExperiment:
         if self.experiment.plugins:
             tree["plugins"] = [plugin.kept_as for plugin in self.plugins if not plugin.automatic]
         base = self.folder / self.experiment.model.base
-        return with_values(tree, {"model.base": str(base.resolve())}) if base.is_dir() else tree
+        return with_values(tree, {BASE: str(base.resolve())}) if base.is_dir() else tree
 
 
 def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> LoadedExperiment:
@@ -369,7 +368,7 @@ def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
     faults += _objective_faults("objective", tree.get("objective", "minority_recall"))
     search = tree.get("search")
     second = search.get("second_objective") if isinstance(search, Mapping) else None
-    return faults if second is None else [*faults, *_objective_faults("search.second_objective", second, (SECONDS,))]
+    return faults if second is None else [*faults, *_objective_faults(SECOND_OBJECTIVE, second, (SECONDS,))]
 
 
 def _objective_faults(where: str, objective: Any, others: tuple[str, ...] = ()) -> list[Fault]:
