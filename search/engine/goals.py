@@ -1,4 +1,4 @@
-"""What a search is after, held against the classes and weights of its data."""
+"""What a search is after, checked against the classes and weights of its data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from rarecall.trainables.data.prepared import PreparedData
 
 
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
-    """Criteria and objective, held against the classes that the data turned out to have."""
+    """Criteria and objective, checked against the classes that the data turned out to have."""
     criteria = tuple(parse(text, labels.minority) for text in experiment.criteria)
     objective, second = experiment.objective, experiment.search.second_objective
     faults = [
@@ -42,7 +42,7 @@ def check_parts(goal: Goal, data: PreparedData) -> None:
 
 
 def check_weights(experiment: Experiment, data: PreparedData) -> None:
-    """Where the data name the classes, only now can a weight by name be held against them."""
+    """Where the data name the classes, only now can a weight by name be checked against them."""
     classes = data.task.label_space.classes
     unknown = [name for name in experiment.training.class_weights.values if name not in classes]
     if unknown:

@@ -197,7 +197,7 @@ class TrialSearcher(TrialSource):
     def _values(self, record: TrialRecord, best: EpochRow | None, state: TrialState) -> list[float] | None:
         """The objectives of a complete trial, bigger is better; an undefined one as the worst there is.
 
-        None for one that was stopped: with fewer epochs it would be cheap, and on the front for that alone.
+        None for one that was stopped: with fewer epochs it would be cheap, and on the Pareto front for that alone.
         """
         if best is None or state != TrialState.COMPLETE:
             return None

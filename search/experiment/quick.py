@@ -12,7 +12,7 @@ def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict
     """Overrides by dotted key, none where neither is asked for.
 
     quick: 200 rows, 3 epochs and 4 trials at most, without finalists. sample: that many training rows, each class in
-    its proportion. Validation and test stay whole, so figures can be held against those of other runs.
+    its proportion. Validation and test stay whole, so metrics can be compared with those of other runs.
     """
     if not quick and sample is None:
         return {}

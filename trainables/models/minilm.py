@@ -14,7 +14,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 @functools.cache
 def minilm_folder() -> Path:
-    """Where the package keeps the model; its weights are held against the published hash once per process."""
+    """Where the package keeps the model; its weights are checked against the published hash once per process."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
