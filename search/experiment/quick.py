@@ -17,7 +17,8 @@ def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict
     if not quick and sample is None:
         return {}
     rows = sample or QUICK_ROWS
-    overrides: dict[str, Any] = {MAX_TRAIN_ROWS: min(rows, experiment.data.max_train_rows or rows)}
+    limit = min(rows, experiment.data.max_train_rows or rows)
+    overrides: dict[str, Any] = {MAX_TRAIN_ROWS: limit, "search.refit": 0}
     if not quick:
         return {**overrides, "name": f"{experiment.name}-sample{rows}"}
     return {

@@ -54,6 +54,9 @@ class SearchConfig(Section):
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
+    refit: int = Field(
+        1, ge=0, description="of the best trials, trained again on all rows where data.max_train_rows left some out"
+    )
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
@@ -175,7 +178,7 @@ class LoadedExperiment:
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
         single = dict.fromkeys([*self.experiment.space, *self.experiment.full_space()])
-        search = {"trials": 1, "stop_early": None, "finalists": None}
+        search = {"trials": 1, "stop_early": None, "finalists": None, "refit": 0}
         tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": search})
         tree["space"] = single
         return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)

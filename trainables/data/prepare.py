@@ -85,7 +85,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         InputError: files or rows cannot be used, the task does not fit the classes found, or a minority class has no
             row in validation.
     """
-    paths = {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
+    paths = _paths(trial, base)
     reading = read_rows(paths, trial.data, trial.task)
     parts = _divided(reading, trial.data, tuple(paths))
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
@@ -101,6 +101,19 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         notes=tuple(_notes(reading, parts, counts, trial.data)),
         skipped=reading.skipped,
     )
+
+
+def data_hash(trial: TrialConfig, base: Path) -> str:
+    """What `load_splits` would give as the hash, without reading rows.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return _data_hash(_paths(trial, base), trial)
+
+
+def _paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
+    return {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
 
 
 def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:
