@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rarecall.analysis.criteria.verdicts import FINDING_COLUMNS
 from rarecall.analysis.evaluation import evaluation as judged
 from rarecall.analysis.evaluation.targets import Target, open_target
 from rarecall.analysis.predictions.outside_file import Meaning
@@ -47,7 +48,8 @@ class Evaluation:
 
     def verdicts(self) -> pd.DataFrame:
         """One row per criterion; `attrs["joint"]`: probability that the true values meet all of them."""
-        frame = pd.DataFrame([finding.plain() for finding in self._result.assessment.findings])
+        findings = [finding.plain() for finding in self._result.assessment.findings]
+        frame = pd.DataFrame(findings, columns=list(FINDING_COLUMNS))
         frame.attrs["joint"] = self._result.assessment.joint
         return frame
 

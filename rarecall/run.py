@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rarecall.analysis.criteria.ranking import best_epoch
-from rarecall.analysis.criteria.verdicts import Assessment
+from rarecall.analysis.criteria.verdicts import FINDING_COLUMNS, Assessment
 from rarecall.analysis.diagnosis import diagnose
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.stored import trusting
 from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.runs import finalists as finals
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.leaderboard import leaderboard, winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rarecall.model import Model
 
 SHOWN_TRIALS = 10
+# Of `diagnose`, also where no warning applies.
+WARNING_COLUMNS = ("rule", "says", "source", "figure", "evidence", "changes", "advice")
 
 
 class Run:
@@ -55,7 +58,7 @@ class Run:
         return best.trial if best else None
 
     def verdicts(self, trial: str | None = None, level: float = LEVEL) -> pd.DataFrame:
-        """One row per criterion: status (met, missed or undecided), value, rows, interval, probability.
+        """One row per criterion: status (met, missed, undecided), value, expected on fresh rows, interval, probability.
 
         trial: the winner without one. `attrs["joint"]`: probability that the true values meet all criteria.
 
@@ -63,7 +66,7 @@ class Run:
             RunError: no such trial, or without stored predictions.
         """
         assessment = self._assessment(trial, level)
-        frame = pd.DataFrame([finding.plain() for finding in assessment.findings])
+        frame = pd.DataFrame([finding.plain() for finding in assessment.findings], columns=list(FINDING_COLUMNS))
         frame.attrs["joint"] = assessment.joint
         return frame
 
@@ -74,7 +77,7 @@ class Run:
             RunError: no such trial, or without stored predictions.
         """
         records = self._records()
-        return pd.read_parquet(records.resolve(self._best_row(records, trial).predictions or ""))
+        return pd.read_parquet(records.predictions_path(self._best_row(records, trial).predictions or ""))
 
     def report(self, path: str | os.PathLike[str], texts: bool = False) -> Path:
         """Write the run as a web page (.html), a Word document (.docx) or a folder of figures.
@@ -93,7 +96,7 @@ class Run:
         from rarecall.search.review.diagnose import open_case  # noqa: PLC0415  # knows torch
 
         case = open_case(f"{self.folder}:{trial}" if trial else str(self.folder))
-        return pd.DataFrame([warning.plain() for warning in diagnose(case)])
+        return pd.DataFrame([warning.plain() for warning in diagnose(case)], columns=list(WARNING_COLUMNS))
 
     def finalists(
         self,
@@ -151,8 +154,9 @@ class Run:
 
     def _assessment(self, trial: str | None, level: float) -> Assessment:
         records = self._records()
-        evidence = Evidence(records, level)
-        assessment = evidence.assessment(self._best_row(records, trial))
+        evidence, row = Evidence(records, level), self._best_row(records, trial)
+        found = expectations(records, also=[row.trial])
+        assessment = evidence.assessment(row, found.of(row.trial), found.method)
         if assessment is None:
             raise RunError("; ".join(evidence.problems) or f"{self.folder}: the trial has stored no predictions")
         return assessment

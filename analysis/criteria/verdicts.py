@@ -27,6 +27,19 @@ from rarecall.analysis.uncertainty.expected import Expected
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact, probability_at_least
 
 UNKNOWN = Interval(math.nan, math.nan)
+# Of a finding as JSON and tables have it.
+FINDING_COLUMNS = (
+    "criterion",
+    "status",
+    "value",
+    "expected",
+    "decided_by",
+    "rows",
+    "hits",
+    "low",
+    "high",
+    "probability",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +74,19 @@ class Finding:
 
     def plain(self) -> dict[str, Any]:
         """What is found as JSON has it."""
-        return {
-            "criterion": self.criterion.text,
-            "status": self.status,
-            "value": self.verdict.value,
-            "expected": self.expected,
-            "decided_by": self.verdict.key,
-            "rows": self.rows,
-            "hits": self.proportion.hits if self.proportion else None,
-            "low": self.interval.low,
-            "high": self.interval.high,
-            "probability": self.probability,
-        }
+        values = (
+            self.criterion.text,
+            self.status,
+            self.verdict.value,
+            self.expected,
+            self.verdict.key,
+            self.rows,
+            self.proportion.hits if self.proportion else None,
+            self.interval.low,
+            self.interval.high,
+            self.probability,
+        )
+        return dict(zip(FINDING_COLUMNS, values, strict=True))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,13 @@ def test_a_run_is_reported_and_diagnosed(run, tmp_path):
     assert {"rule", "says", "evidence", "changes"} <= set(run.diagnose().columns)
 
 
+def test_tables_have_their_columns_where_there_is_nothing_to_tell():
+    frame = pd.DataFrame({"true": ["a", "b"], "predicted": ["a", "b"]})
+    verdicts = rarecall.evaluate(frame).verdicts()
+    assert len(verdicts) == 0
+    assert {"criterion", "status", "probability"} <= set(verdicts.columns)
+
+
 def test_a_run_is_a_table_in_a_notebook(run):
     page = run._repr_html_()
     assert page.count("<table") == 2

@@ -34,6 +34,7 @@ def tables(notebook: nbformat.NotebookNode) -> list[int]:
     return sorted(set(shown))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_it_showed(path):
