@@ -123,7 +123,8 @@ class Run:
     ) -> "Model":
         """Write the winner, or another trial, as a folder that transformers and peft load, and open it.
 
-        force: even if it misses a criterion. merge: whole weights instead of an adapter.
+        force: even if it misses a criterion. merge: whole weights instead of an adapter. What the test split decides is
+        the model's `decision`; a criterion missed there raises nothing.
 
         Raises:
             RunError: nothing to export, a criterion is missed, or the folder exists.
