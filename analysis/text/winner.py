@@ -57,7 +57,8 @@ def _tested(opened: Opened | None, run: Run, width: int) -> list[str]:
     """What the test split said, or whom it was opened for."""
     if opened is None:
         return _wrapped(elsewhere_text(run), width)
-    return [f"{INDENT}{line}" for line in opened_lines(opened, width - len(INDENT))]
+    title, *lines = opened_lines(opened, width)
+    return [f"{INDENT}{title}", *lines]
 
 
 def no_winner(ranked: Sequence[Standing]) -> str:
