@@ -24,9 +24,9 @@ def some_predictions(right=80, found=1):
     )
 
 
-def make_run(folder, criteria):
-    """A run of one trial with one epoch, and that epoch."""
-    predictions = some_predictions()
+def make_run(folder, criteria, predictions=None):
+    """A run of one trial with one epoch, and that epoch; it predicts `some_predictions()` unless others are given."""
+    predictions = predictions or some_predictions()
     write_predictions(folder / "predictions.parquet", predictions, LABELS)
     header = {
         "kind": "run",

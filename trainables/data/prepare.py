@@ -84,7 +84,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         InputError: files or rows cannot be used, the task does not fit the classes found, or a minority class has no
             row in validation.
     """
-    paths = {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
+    paths = data_paths(trial, base)
     reading = read_rows(paths, trial.data, trial.task)
     parts = _divided(reading, trial.data, tuple(paths))
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
@@ -100,6 +100,11 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         notes=tuple(_notes(reading, parts, counts, trial.data)),
         skipped=reading.skipped,
     )
+
+
+def data_paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
+    """The data files by role, those that are given; relative ones count from `base`."""
+    return {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
 
 
 def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:

@@ -20,8 +20,8 @@ _TEST_HEADINGS = (Heading("test", title="Measured on the test split"), Heading("
 def verdict_section(report: Report) -> Section:
     """The first section of every report."""
     decided = decision(report)
-    content: list[Child] = [element("p", decided, class_="headline decision") if decided else None]
-    content += [element("p", headline(report), class_="headline"), _joint(report)]
+    content: list[Child] = [element("p", decided, class_="headline")] if decided else []
+    content += [element("p", headline(report), class_="" if decided else "headline"), _joint(report)]
     if report.evaluation and report.criteria:
         caption = "Criteria of the winner" if report.run else "Criteria"
         content.append(_findings(report.evaluation.assessment, caption, tested(report)))
