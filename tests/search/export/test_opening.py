@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.parquet_file import read_predictions
-from rarecall.analysis.report import form_of, of_run, write_report
+from rarecall.analysis.report import form_of, of_run, write_history, write_report
 from rarecall.analysis.runs import leaderboard as board
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.opened import read_opened
@@ -137,6 +137,9 @@ def test_the_report_has_the_decision_at_the_top_and_test_verdicts(after, tmp_pat
     assert page.index(f"{SENTENCE}.") < page.index("The winner, trial t0001")
     assert "test verdict" in page
     assert "60 of 100" in page
+    write_history(tmp_path, of_run(after))
+    metadata = json.loads((tmp_path / "training_metadata.json").read_text())
+    assert metadata["test"]["metrics"]["recall[common]"] == pytest.approx(0.6)
 
 
 def test_the_word_document_says_the_same(after, tmp_path):
