@@ -26,8 +26,8 @@ MISSED_ON_TEST = 3
 def export(public: bool, **options: Any) -> None:
     """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process.
 
-    A trial that misses one of its criteria is refused. One that misses it on the test split, which is opened then, is
-    written all the same, and the command ends with exit code 3.
+    A trial that misses one of its criteria is refused. Then the test split is opened: a model that misses a criterion
+    there is written all the same, and the command ends with exit code 3.
     """
     if public and not options["repo"]:
         raise click.UsageError("--public is about an upload; add --push-to-hub REPO")
