@@ -23,10 +23,10 @@ from rarecall.analysis.criteria.criterion import Criterion
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import RankKey, rank_key
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
-from rarecall.search.engine.known_points import MITIGATION_KEYS, SAMPLER, known_points
+from rarecall.analysis.settings import SAMPLING_STRENGTH, SCHEME
+from rarecall.search.engine.known_points import MITIGATION_KEYS, known_points
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
-from rarecall.search.experiment.space import SCHEME
 from rarecall.trainables.slot import REPORT, EpochReport
 from rarecall.trainables.training.request import TrialRequest, request_of
 
@@ -36,7 +36,7 @@ NO_END = 10_000
 # As many known points are tried first as in a search of this many trials.
 KNOWN_FOR = 16
 # Remedies that the stored experiment leaves as they are.
-FIXED: Mapping[str, Any] = {SCHEME: "power", SAMPLER: 0.0}
+FIXED: Mapping[str, Any] = {SCHEME: "power", SAMPLING_STRENGTH: 0.0}
 # The controller that Ray hands to its schedulers, which none of these asks.
 NOBODY: Any = None
 

@@ -242,7 +242,7 @@ class TrainingConfig(OpenSection):
     @model_validator(mode="wrap")
     @classmethod
     def _sections_of_samplers(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Write out the sections of samplers that are no fields here, and hold them against their samplers."""
+        """Write out the sections of samplers that are no fields here, and check them against their samplers."""
         if not isinstance(values, Mapping):
             return handler(values)
         own = [name for name in sampling.names() if name not in cls.model_fields]
@@ -359,7 +359,7 @@ class TrialConfig(Section):
 
 
 def check_loss(target: losses.Target, loss: Mapping[str, Any]) -> None:
-    """Hold a loss section, name and parameters, against the task's target.
+    """Check a loss section, name and parameters, against the task's target.
 
     Raises:
         ValueError: every fault at once, beginning with the section's key path.

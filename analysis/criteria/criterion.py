@@ -67,7 +67,7 @@ class Criterion:
         return tuple(keys(self.metric, name, available, self.part)[0] for name in self.minority)
 
     def judge(self, metrics: Mapping[str, float]) -> "Verdict":
-        """Hold the metrics of `evaluate` against the criterion.
+        """Judge the metrics of `evaluate` by the criterion.
 
         With `*` and `all` the worst value decides, with `any` the best one; a value that is missing or NaN leaves the
         criterion undecided unless another one decides it.
@@ -162,7 +162,7 @@ def keys(metric: str, selector: str | None, available: Collection[str], part: st
 
 
 def check(criteria: Sequence[Criterion], labels: LabelSpace) -> None:
-    """Hold criteria against the classes, dimensions and rules of a task.
+    """Check criteria against the classes, dimensions and rules of a task.
 
     Raises:
         ValueError: all that does not fit, one line each: a metric that the task lacks, a selector that is none of its
@@ -180,7 +180,7 @@ def check(criteria: Sequence[Criterion], labels: LabelSpace) -> None:
 
 
 def check_objective(objective: str, labels: LabelSpace) -> None:
-    """Hold the objective, a single metric such as `minority_recall` or `recall[rare]`, against the task.
+    """Check the objective, a single metric such as `minority_recall` or `recall[rare]`, against the task.
 
     Raises:
         ValueError: no such metric, one that needs another selector, or one that the task lacks.
@@ -194,7 +194,7 @@ def check_objective(objective: str, labels: LabelSpace) -> None:
 
 
 def check_second_objective(second: str | None, objective: str, labels: LabelSpace) -> None:
-    """Hold what is weighed against the objective, a single metric or `seconds`, against the task; None is nothing.
+    """Check what is weighed against the objective, a single metric or `seconds`, against the task; None is nothing.
 
     Raises:
         ValueError: the objective itself, or as `check_objective` does.

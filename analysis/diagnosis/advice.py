@@ -6,7 +6,7 @@ from typing import Any
 
 from rarecall.analysis.diagnosis.observations import falls, mitigated
 from rarecall.analysis.diagnosis.rules import Case, Change
-from rarecall.analysis.diagnosis.settings import CAP, EPOCHS, GAMMA, RATE, RATIO, SCHEME, STRENGTH, VALUES
+from rarecall.analysis.settings import CAP, EPOCHS, GAMMA, RATE, RATIO, SCHEME, STRENGTH, VALUES
 
 MOST_WEIGHT = 10.0
 

@@ -23,7 +23,7 @@ from rarecall.analysis.diagnosis.observations import (
     weights,
 )
 from rarecall.analysis.diagnosis.rules import Case, Observed, rule
-from rarecall.analysis.diagnosis.settings import ADAPTER, DECAY, DROPOUT, EPOCHS, PATIENCE, RANK, RATE, RATIO
+from rarecall.analysis.settings import ADAPTER, DECAY, DROPOUT, EPOCHS, PATIENCE, RANK, RATE, RATIO
 from rarecall.analysis.text.wording import value_text
 
 # Where the default search range ends for adapters, and what whole models are seldom trained above.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from rarecall.analysis.diagnosis.rules import Case
-from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RATIO, SCHEME, STRENGTH, VALUES
+from rarecall.analysis.settings import GAMMA, RATIO, SAMPLING_STRENGTH, SCHEME, STRENGTH, VALUES
 from rarecall.analysis.text.wording import value_text
 
 # Losses of an epoch may go up by this factor without meaning anything, with sampled rows and few of them.
@@ -29,7 +29,7 @@ def mitigated(case: Case) -> bool:
     """Whether any mitigation was in force, by what the ledger tells or by the settings."""
     amounts = case.record.mitigation.values()
     changed = any(one.get("weight", 1) != 1 or one.get("sampled") != one.get("rows") for one in amounts)
-    in_force = any(case.number(key) > 0 for key in (RATIO, DRAWN, GAMMA))
+    in_force = any(case.number(key) > 0 for key in (RATIO, SAMPLING_STRENGTH, GAMMA))
     weighted = bool(case.settings.get(VALUES)) or case.number(STRENGTH) > 0
     scheme = case.settings.get(SCHEME, "power")
     return changed or in_force or weighted or scheme not in ("power", "none")

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from rarecall.analysis.diagnosis.rules import Case, Change, Observed, rule
-from rarecall.analysis.diagnosis.settings import DRAWN, GAMMA, RANK, RATE, RATIO, STRENGTH
 from rarecall.analysis.diagnosis.symptom_rules import FEW_ROWS
 from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.settings import GAMMA, RANK, RATE, RATIO, SAMPLING_STRENGTH, STRENGTH
 from rarecall.analysis.text.wording import probability_text, value_text
 
 # Part of a range, at either end, in which a best value says that the range ends too early.
@@ -18,7 +18,7 @@ EDGE = 0.1
 WIDER = 3.0
 # Below that many trials no mitigation can be told to have no effect, and no correlation above this is taken for none.
 ENOUGH_TRIALS, NO_EFFECT = 16, 0.2
-MITIGATIONS = (RATIO, STRENGTH, GAMMA, DRAWN)
+MITIGATIONS = (RATIO, STRENGTH, GAMMA, SAMPLING_STRENGTH)
 
 
 @rule(

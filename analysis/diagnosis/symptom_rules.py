@@ -6,8 +6,8 @@ from rarecall.analysis.diagnosis.advice import against_low_recall, gentler, more
 from rarecall.analysis.diagnosis.cause_rules import learning_rate_too_high, no_mitigation, overfits, weights_too_large
 from rarecall.analysis.diagnosis.observations import first_lines, low_recalls, predicted_by_name, recall_lines
 from rarecall.analysis.diagnosis.rules import Case, Observed, rule
-from rarecall.analysis.diagnosis.settings import EPOCHS, GAMMA, RATE, RATIO, SCHEME
 from rarecall.analysis.metrics.scores import COLLAPSED
+from rarecall.analysis.settings import DATA_PATH, EPOCHS, GAMMA, MAX_TRAIN_ROWS, RATE, RATIO, SCHEME
 from rarecall.analysis.text.wording import interval_text, value_text
 from rarecall.analysis.uncertainty.intervals import exact
 
@@ -40,7 +40,7 @@ def one_class_only(case: Case) -> Observed | None:
         return Observed((*evidence, FOLLOWS))
     if 0 < total < FEW_TRAINING_ROWS:
         evidence.append(f"{total} training rows")
-        changes += case.change("data.max_train_rows", None)
+        changes += case.change(MAX_TRAIN_ROWS, None)
     if case.number(EPOCHS) < FEW_EPOCHS and all(change.key != EPOCHS for change in changes):
         changes += case.change(EPOCHS, 5)
     return Observed((*evidence, f"epochs trained: {len(case.epochs)}"), changes)
@@ -187,7 +187,7 @@ def too_few_rare_rows(case: Case) -> Observed | None:
     evidence = first_lines(evidence)
     advice = f"label more rows of {', '.join(few)}, or validate on a larger share (a new run: other rows)"
     share = case.number("data.split.validation")
-    wider = case.settings.get("data.path") is not None and share < 0.2
+    wider = case.settings.get(DATA_PATH) is not None and share < 0.2
     changes = case.change("data.split.validation", 0.2) if wider else ()
     return Observed(tuple(evidence), changes, (advice,))
 

@@ -49,8 +49,14 @@ def winner(run: Run) -> TrialRecord | None:
     finals = finalists(run)
     if finals:
         found = finals[0].metrics.get(DEFAULT_OBJECTIVE, math.nan) != 0
-        return run.trials[finals[0].trial] if found else None
+        return _on_all_rows(run, finals[0].trial) if found else None
     return next((standing.record for standing in standings(run) if standing.may_win), None)
+
+
+def _on_all_rows(run: Run, trial: str) -> TrialRecord:
+    """The trial, or the one that trained its settings again on all rows."""
+    again = (record for record in run.trials.values() if record.refit_of == trial and record.status == "completed")
+    return next(again, run.trials[trial])
 
 
 def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:

@@ -13,6 +13,9 @@ from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.confined import relative_path, trial_name, within
 
+# Where a trial's parameters come from: those of another one, which is trained again on all rows.
+REFIT = "all rows: "
+
 EndStatus = Literal["completed", "stopped", "failed"]
 # Of epochs whose checkpoint was deleted, in the run folder.
 PREDICTIONS_FOLDER = "predictions"
@@ -146,7 +149,8 @@ class TrialRecord:
     """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
 
     mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none. origin: of the
-    parameters: `own` (the experiment's settings), `known: …` or `sampler`; "" where the ledger does not tell.
+    parameters: `own` (the experiment's settings), `known: …`, `sampler`, or `all rows: …` with the trial whose they
+    are; "" where the ledger does not tell.
     """
 
     trial: str
@@ -160,6 +164,11 @@ class TrialRecord:
         """The row of the ledger with which a trial begins."""
         row = {"trial": self.trial, "params": self.params, "mitigation": self.mitigation, "origin": self.origin}
         return {"kind": "trial", **row}
+
+    @property
+    def refit_of(self) -> str | None:
+        """The trial whose settings this one trained on all rows, None for a trial of the search itself."""
+        return self.origin.removeprefix(REFIT) if self.origin.startswith(REFIT) else None
 
     @property
     def seconds(self) -> float:

@@ -20,7 +20,7 @@ _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # Snapshots of all trials, which we never read: a search goes on from its ledger.
+    # Snapshots of all trials, which we never read: a search is resumed from its ledger.
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -51,13 +51,13 @@ def export(public: bool, **options: Any) -> None:
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores, with --ray 4 a worker.")
 @click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Start anew instead of going on with what is there.")
+@click.option("--overwrite", is_flag=True, help="Start anew instead of resuming the existing output.")
 @click.option("--ray", is_flag=True, help="Spread the rows over the workers of a Ray cluster, or of this machine.")
 @ADDRESS
 def predict(on_bad_row: str, **options: Any) -> None:
     """Write what the model in FOLDER, an export, says about the rows of INPUT (JSONL, CSV, TSV, Parquet or .npz).
 
-    Rows keep their order. Killed and started again, it goes on after the last row that is written.
+    Rows keep their order. Killed and started again, it resumes after the last row that is written.
     """
     if options["address"] and not options["ray"]:
         raise click.UsageError("--address joins a Ray cluster; add --ray")

@@ -14,10 +14,10 @@ SET = click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, h
 ADDRESS = click.option(
     "--address", metavar="ADDRESS", help="Join a running Ray cluster, e.g. `auto` or ray://host:10001."
 )
-RESUME = click.option("--resume", is_flag=True, help="Go on with the run that is there.")
+RESUME = click.option("--resume", is_flag=True, help="Resume the existing run.")
 QUICK = click.option("--quick", is_flag=True, help="A quick look: 200 training rows, 3 epochs, 4 trials at most.")
 SAMPLE = click.option("--sample", type=click.IntRange(min=2), metavar="N", help="Train on N rows, stratified.")
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Delete the existing run and start anew.")
 
 CRITERIA = click.option(
     "--criteria",

@@ -99,7 +99,7 @@ def split(run: Path, output: Path) -> None:
 @meaning_options
 @JSON
 def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: Any) -> None:
-    """Hold each of TARGETS against the first one, on the same rows: RUN:TRIAL, RUN (its winner) or files."""
+    """Compare each of TARGETS with the first one, on the same rows: RUN:TRIAL, RUN (its winner) or files."""
     from rarecall.analysis.evaluation.comparison import compared
     from rarecall.analysis.strict_json import dumps
     from rarecall.analysis.text.comparison import render

@@ -109,6 +109,10 @@ def _cost(found: Estimate, width: int) -> Iterator[str]:
     if epochs.least == epochs.most:
         kinds = {"all trials to their end": epochs.most}
     yield from render_columns(_cost_columns(found, kinds, what))
+    if found.refit_epochs:
+        took = "" if measured is None else f"; {duration_text(found.refit_seconds)}, which the wall time holds"
+        again = f"then the best on all rows: {found.refit_epochs} epochs of {found.refit_rows:,} rows{took}"
+        yield from textwrap.wrap(f"{again} (search.refit)", width)
     if measured is None:
         yield "Time was not measured (--no-measure)."
 

@@ -93,7 +93,7 @@ class LiveView:
         """Tell why a trial is tried again; in a terminal the line stays above what is drawn."""
         epochs = self._view.records[trial].epochs if trial in self._view.records else []
         after = f"after epoch {epochs[-1].epoch}" if epochs else "from its beginning"
-        self._console.print(f"{trial} goes on {after}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"{trial} resumes {after}: {reason}", markup=False, highlight=False, soft_wrap=True)
 
     def render(self) -> ConsoleRenderable:
         return Group(self._headline(), self._best(), *(self._trial(record) for record in self._view.running()))

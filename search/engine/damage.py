@@ -17,7 +17,7 @@ def leave_damaged_checkpoints(records: Iterable[TrialRecord], folder: RunFolder,
     """
     for record in records:
         if record.end is None and record.epochs and (told := _leave(record, folder)):
-            after = f"goes on after epoch {record.epochs[-1].epoch}" if record.epochs else "begins again"
+            after = f"resumes after epoch {record.epochs[-1].epoch}" if record.epochs else "begins again"
             console.print(
                 f"note: {told}; {record.trial} {after}", style="yellow", markup=False, highlight=False, soft_wrap=True
             )

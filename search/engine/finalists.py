@@ -4,12 +4,9 @@ They have a run of their own inside the run folder, with a ledger of its own: on
 which goes exactly as far as the epoch that made its configuration a finalist.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ray.tune.search import Searcher
 from rich.console import Console
 
 from rarecall.analysis.criteria.goal import Goal
@@ -18,15 +15,16 @@ from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import Standing, standings
+from rarecall.analysis.settings import PATIENCE, SEED
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import goal_of
 from rarecall.search.engine.header import header
+from rarecall.search.engine.queue import QueueSearcher
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, find_run
-from rarecall.search.engine.searcher import TrialSource
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrialConfig
@@ -47,24 +45,6 @@ class FinalsOptions:
     address: str | None = None
 
 
-class QueueSearcher(TrialSource):
-    """Suggests given trials one after another."""
-
-    def __init__(self, trials: Sequence[TrialRequest]) -> None:
-        super().__init__(metric="score", mode="max")
-        self._left = deque(trials)
-
-    def suggest(self, trial_id: str) -> Any:
-        """The next trial, or `Searcher.FINISHED`."""
-        return self._left.popleft().tune_config() if self._left else Searcher.FINISHED
-
-    def finish(self, trial_id: str, record: TrialRecord) -> None:
-        """Nothing is learned from how a trial ended."""
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nor here."""
-
-
 def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptions, console: Console) -> Run:
     """Train the finalists of a run on every fold, or those that are left, and read the run again.
 
@@ -75,7 +55,7 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
         InputError: the folds do not fit the data.
     """
     run = read_ledger(find_run(folder.path).ledger)
-    chosen = [standing for standing in standings(run) if standing.exportable][: options.count]
+    chosen = [one for one in standings(run) if one.exportable and one.record.refit_of is None][: options.count]
     if not chosen:
         raise RunError(f"{folder.path}: no trial has a checkpoint, so none can be a finalist")
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
@@ -99,7 +79,7 @@ def _request(loaded: LoadedExperiment, standing: Standing, fold: int) -> TrialRe
     record, best = standing.record, standing.best
     assert best is not None
     seed = int(loaded.trial_tree(record.params)["training"]["seed"])
-    changes = {"training.seed": seed + fold + 1, "training.early_stopping": None}
+    changes = {SEED: seed + fold + 1, PATIENCE: None}
     config = TrialConfig.model_validate(loaded.trial_tree({**record.params, **changes})).model_dump(mode="json")
     name, params = f"{record.trial}-fold{fold + 1}", {"finalist": record.trial, "fold": fold + 1}
     return TrialRequest(name, params, config, until=best.epoch, fold=fold)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import psutil
 from rich.console import Console
 
+from rarecall.analysis.settings import LAYERS
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.config import AugmentationConfig
 from rarecall.trainables.data.prepared import PreparedData
@@ -15,7 +16,6 @@ from rarecall.trainables.tasks import writes_answers
 
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
-DECIDES_PREFIX = "model.lora.layers"
 VARIED = "training.augmentation."
 
 
@@ -23,7 +23,7 @@ def keeps_states(experiment: Experiment) -> bool:
     """Whether all trials share a frozen part, whose outputs are to be kept."""
     model = experiment.model
     frozen = kept_layers(model.adapter, model.lora.layers) is not None and model.frozen_cache_gb > 0
-    return frozen and DECIDES_PREFIX not in experiment.full_space()
+    return frozen and LAYERS not in experiment.full_space()
 
 
 def obstacle(experiment: Experiment, *, images: bool, writes: bool) -> str:

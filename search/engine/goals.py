@@ -1,4 +1,4 @@
-"""What a search is after, held against the classes and weights of its data."""
+"""What a search is after, checked against the classes and weights of its data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +10,20 @@ from rarecall.analysis.criteria.criterion import check, check_objective, check_s
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.settings import SECOND_OBJECTIVE, VALUES
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.prepared import PreparedData
 
 
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
-    """Criteria and objective, held against the classes that the data turned out to have."""
+    """Criteria and objective, checked against the classes that the data turned out to have."""
     criteria = tuple(parse(text, labels.minority) for text in experiment.criteria)
     objective, second = experiment.objective, experiment.search.second_objective
     faults = [
         *_faults("criteria", check, criteria, labels),
         *_faults("objective", check_objective, objective, labels),
-        *_faults("search.second_objective", check_second_objective, second, objective, labels),
+        *_faults(SECOND_OBJECTIVE, check_second_objective, second, objective, labels),
     ]
     for band in read_bands(bands_of(experiment), labels):
         faults += _faults(f"bands.{band.name}.criteria", check, band.criteria, labels)
@@ -41,11 +42,11 @@ def check_parts(goal: Goal, data: PreparedData) -> None:
 
 
 def check_weights(experiment: Experiment, data: PreparedData) -> None:
-    """Where the data name the classes, only now can a weight by name be held against them."""
+    """Where the data name the classes, only now can a weight by name be checked against them."""
     classes = data.task.label_space.classes
     unknown = [name for name in experiment.training.class_weights.values if name not in classes]
     if unknown:
-        where = "training.class_weights.values"
+        where = VALUES
         raise InputError(where, [Fault(where, f"must name some of the classes, {listed(classes)}", listed(unknown))])
 
 

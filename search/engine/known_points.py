@@ -9,14 +9,10 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from rarecall.analysis.settings import GAMMA, LOSS_NAME, RATIO, SAMPLING_STRENGTH, SCHEME, STRENGTH, TAU
 from rarecall.search.experiment.optuna_compat import contains
-from rarecall.search.experiment.space import LOSS_NAME, SCHEME
 
-RATIO = "training.oversampling.ratio"
-SAMPLER = "training.weighted_sampling.strength"
-STRENGTH = "training.class_weights.strength"
-GAMMA, TAU = "training.loss.gamma", "training.loss.tau"
-MITIGATION_KEYS = (RATIO, SAMPLER, SCHEME, STRENGTH, LOSS_NAME, GAMMA, TAU)
+MITIGATION_KEYS = (RATIO, SAMPLING_STRENGTH, SCHEME, STRENGTH, LOSS_NAME, GAMMA, TAU)
 # Of all trials, so that most are left to the sampler.
 SHARE = 1 / 4
 
@@ -98,7 +94,7 @@ def _ways(mitigation: str, amount: float, own: Mapping[str, Any]) -> Iterator[di
             yield from ({LOSS_NAME: name} for name in (own.get(LOSS_NAME), "focal") if name != "logit_adjusted")
         yield {LOSS_NAME: "logit_adjusted", TAU: amount}
     else:
-        yield {{"ratio": RATIO, "sampler": SAMPLER, "gamma": GAMMA}[mitigation]: amount}
+        yield {{"ratio": RATIO, "sampler": SAMPLING_STRENGTH, "gamma": GAMMA}[mitigation]: amount}
 
 
 def _within(

@@ -196,7 +196,8 @@ def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, T
             f"{folder.path}: the data or how they are read changed since the run began; "
             "bring them back, or start a new run with --overwrite or another name"
         )
-    return run.trials
+    # What was trained on all rows is no trial of the search: `search.engine.refit` resumes it.
+    return {name: record for name, record in run.trials.items() if record.refit_of is None}
 
 
 def _end_complete(earlier: dict[str, TrialRecord], loaded: LoadedExperiment, ledger: Ledger) -> None:

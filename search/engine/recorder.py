@@ -94,7 +94,7 @@ class Recorder(tune.Callback):
         self._prune_checkpoints(record)
 
     def _prune_checkpoints(self, record: TrialRecord) -> None:
-        """Keep the best epoch's checkpoint, to export, and the last one's, to go on from."""
+        """Keep the best epoch's checkpoint, to export, and the last one's, to resume from."""
         goal = self.method.goal
         keep = {
             best_epoch(record.epochs, goal.criteria, goal.objective).checkpoint,

@@ -82,7 +82,7 @@ def open_run(path: Path, tree: dict[str, Any], resume: bool, overwrite: bool) ->
     if resume and not started:
         raise RunError(f"{path}: there is no run to resume; leave --resume out to start one")
     if started and not resume and not overwrite:
-        raise RunError(f"{path}: a run is there already; --resume goes on with it, --overwrite deletes it")
+        raise RunError(f"{path}: a run exists already; --resume resumes it, --overwrite deletes it")
     if started and overwrite:
         Ledger(folder.ledger).close()  # refused while another search holds it
         shutil.rmtree(path)

@@ -145,7 +145,7 @@ class TrialSearcher(TrialSource):
         self._study.enqueue_trial(dict(record.params))
         trial = self._ask()
         self._running[trial_id] = trial
-        config, resume = self._make_config(record.params), _resume_point(record)
+        config, resume = self._make_config(record.params), resume_point(record)
         return TrialRequest(record.trial, dict(record.params), config, record.origin, resume).tune_config()
 
     @interrupts_deferred()
@@ -197,7 +197,7 @@ class TrialSearcher(TrialSource):
     def _values(self, record: TrialRecord, best: EpochRow | None, state: TrialState) -> list[float] | None:
         """The objectives of a complete trial, bigger is better; an undefined one as the worst there is.
 
-        None for one that was stopped: with fewer epochs it would be cheap, and on the front for that alone.
+        None for one that was stopped: with fewer epochs it would be cheap, and on the Pareto front for that alone.
         """
         if best is None or state != TrialState.COMPLETE:
             return None
@@ -219,7 +219,7 @@ def _possible(space: TrialSpace) -> dict[str, Any]:
     return {key: space.first[key] for key, one in space.distributions.items() if contains(one, space.first[key])}
 
 
-def _resume_point(record: TrialRecord) -> ResumePoint | None:
+def resume_point(record: TrialRecord) -> ResumePoint | None:
     """After the last epoch of an unfinished trial; None where it left no checkpoint."""
     if not record.epochs or not record.epochs[-1].checkpoint:
         return None

@@ -11,12 +11,14 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.criterion import ALL, ANY, EVERY, Criterion, parse
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.settings import RATIO
 from rarecall.analysis.uncertainty.decidability import Decidability, decidability
 from rarecall.search.cluster.session import SlotLayout, layout_within
 from rarecall.search.estimate.cost_sample import CostSample, Measured
 from rarecall.search.experiment.auto_space import derive_space, space_parts, with_space
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment, StopEarlyConfig
 from rarecall.search.experiment.space import RangeConfig
+from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.prepare import load_splits
 from rarecall.trainables.data.prepared import LabelledSplits
 from rarecall.trainables.models.bases import resolve_base
@@ -24,7 +26,6 @@ from rarecall.trainables.training.mitigation import mitigation
 
 # Of every trial the best epoch and the last one keep their checkpoints.
 CHECKPOINTS_KEPT = 2
-RATIO = "training.oversampling.ratio"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Estimate:
     encoded, states: bytes of the inputs and of the frozen layers' outputs, 0 where none are kept. measured: None when
     nothing was. folds: of each trial, 1 where it trains on one split; each has a checkpoint. searched: what
     `space: auto` makes of the labels (key, what is searched, why); empty for a space of the experiment's own.
+    refit_epochs, refit_rows: of the best trials on all rows, 0 where every trial sees them.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Estimate:
     measured: Measured | None
     folds: int = 1
     searched: tuple[tuple[str, str, str], ...] = ()
+    refit_epochs: int = 0
+    refit_rows: int = 0
 
     def seconds(self, epochs: int) -> float:
         """Time that one slot needs for so many epochs, start-up apart; NaN where nothing was measured."""
@@ -84,7 +88,15 @@ class Estimate:
         if self.measured is None:
             return math.nan
         frozen = self.measured.freeze * (sum(self.class_rows("train")) + sum(self.class_rows("validation")))
-        return frozen + self.seconds(epochs) / self.slots.slots
+        return frozen + self.seconds(epochs) / self.slots.slots + self.refit_seconds
+
+    @property
+    def refit_seconds(self) -> float:
+        """Time that the best trials take again on all rows, frozen layers included; NaN where nothing was measured."""
+        if self.measured is None:
+            return math.nan
+        each = self.refit_rows * self.measured.train + self.validation_rows * self.measured.validate
+        return self.refit_epochs * each + (self.measured.freeze * self.refit_rows if self.refit_epochs else 0.0)
 
     def class_rows(self, split: str) -> list[int]:
         return list(self.class_counts[split].values())
@@ -107,6 +119,7 @@ class Estimate:
                 for one in self.outlooks
             ],
             "trials": self.trials,
+            "refit": {"epochs": self.refit_epochs, "rows": self.refit_rows, "seconds": self.refit_seconds},
             "costs": costs,
             "slots": asdict(self.slots),
             "measured": asdict(self.measured) if self.measured else None,
@@ -160,7 +173,24 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         states=states,
         measured=measured,
         searched=searched,
+        **_refit(loaded),
     )
+
+
+def _refit(loaded: LoadedExperiment) -> dict[str, int]:
+    """Epochs and rows of the training on all rows that follows a search on a sample; none where none is left out."""
+    experiment = loaded.experiment
+    limit, count = experiment.data.max_train_rows, experiment.search.refit
+    if limit is None or not count:
+        return {}
+    whole = load_splits(experiment.model_copy(update={"data": _whole(experiment.data)}), loaded.folder)
+    if len(whole.train) <= limit:
+        return {}
+    return {"refit_epochs": count * experiment.training.epochs, "refit_rows": _epoch_rows(experiment, whole)}
+
+
+def _whole(data: DataConfig) -> DataConfig:
+    return data.model_copy(update={"max_train_rows": None})
 
 
 def outlook(criterion: Criterion, counts: Mapping[str, int], labels: LabelSpace, rows: int) -> Outlook:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from rarecall.analysis.settings import EPOCHS, RATIO, SAMPLING_STRENGTH
 from rarecall.search.engine.frozen_states import GIGABYTE, keeps_states, obstacle, with_frozen_states
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import Experiment
@@ -37,7 +38,7 @@ from rarecall.trainables.training.worker import Worker
 
 # Rows that are encoded to learn how many tokens there are, batches that are trained, and seconds for all of them.
 SAMPLED_ROWS, TRAINED_BATCHES, SECONDS = 2000, 4, 4.0
-SAMPLING = ("training.oversampling.ratio", "training.weighted_sampling.strength")
+SAMPLING = (RATIO, SAMPLING_STRENGTH)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class CostSample:
 
     def _config(self) -> TrialConfig:
         """The experiment's own settings, every row once and for as many epochs as there is time."""
-        settings = {**dict.fromkeys(SAMPLING, 0.0), "training.epochs": 20, "training.schedule": "constant"}
+        settings = {**dict.fromkeys(SAMPLING, 0.0), EPOCHS: 20, "training.schedule": "constant"}
         tree = self._experiment.model_dump(mode="json", include=set(TrialConfig.model_fields))
         return TrialConfig.model_validate(with_values(tree, settings))
 

@@ -8,15 +8,25 @@ import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.search.engine.known_points import GAMMA, RATIO, SAMPLER, STRENGTH, TAU
+from rarecall.analysis.settings import (
+    CAP,
+    GAMMA,
+    LOSS_NAME,
+    RANK,
+    RATE,
+    RATIO,
+    SAMPLING_STRENGTH,
+    SCHEME,
+    STRENGTH,
+    TAU,
+)
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment
-from rarecall.search.experiment.space import LOSS_NAME, SCHEME, ChoicesConfig, RangeConfig, SpaceEntry
+from rarecall.search.experiment.space import ChoicesConfig, RangeConfig, SpaceEntry
 from rarecall.trainables.data.examples import Labelled
 from rarecall.trainables.imbalance.label_density import BINS, KERNEL_RADIUS
 
-CAP, MARGIN = "training.class_weights.cap", "training.loss.max_margin"
-RATE, RANK = "training.learning_rate", "model.lora.rank"
+MARGIN = "training.loss.max_margin"
 # Below this ratio of the largest class to the rarest one, what evens out classes has nothing to do.
 BALANCED = 1.5
 # Weights beyond have made training unstable; two of the systems in docs/systems.md stop at 10.
@@ -127,7 +137,7 @@ def _sampling(experiment: Experiment, profile: _Profile) -> Iterator[Line]:
         yield RATIO, None, f"{profile.counted}: nothing to even out"
     elif by_draw:
         yield (
-            SAMPLER,
+            SAMPLING_STRENGTH,
             RangeConfig(low=0.0, high=1.0),
             "the experiment draws rows by weight; 1: all classes equally often",
         )
@@ -136,7 +146,7 @@ def _sampling(experiment: Experiment, profile: _Profile) -> Iterator[Line]:
         low = _rounded_down(profile.present)
         reason = f"{profile.counted}: from {low:g}, which is there now, up to balance"
         yield RATIO, RangeConfig(low=low, high=1.0, log=True), reason
-        yield SAMPLER, None, "repeats oversampling"
+        yield SAMPLING_STRENGTH, None, "repeats oversampling"
 
 
 def _weights(experiment: Experiment, profile: _Profile, train: Labelled) -> Iterator[Line]:

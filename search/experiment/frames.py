@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import DATA_PATH
 
 DATA_FOLDER = ".data"
 SPLITS = ("train", "validation", "test")
@@ -36,7 +37,7 @@ def stored_rows(data: Any, folder: Path) -> dict[str, str]:
             rule = "must be rows, or map `train` and `validation` (and `test`) to rows"
             raise InputError("data", [Fault("data", rule, ", ".join(map(str, data)) or "nothing")])
         return {f"data.{name}": str(_stored(rows, folder, f"data[{name!r}]")) for name, rows in data.items()}
-    return {"data.path": str(_stored(data, folder, "data"))}
+    return {DATA_PATH: str(_stored(data, folder, "data"))}
 
 
 def as_table(rows: Any, name: str = "data") -> pa.Table:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rarecall.analysis.settings import EPOCHS, MAX_TRAIN_ROWS
 from rarecall.search.experiment.schema import Experiment
 
 QUICK_ROWS, QUICK_EPOCHS, QUICK_TRIALS = 200, 3, 4
@@ -11,18 +12,19 @@ def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict
     """Overrides by dotted key, none where neither is asked for.
 
     quick: 200 rows, 3 epochs and 4 trials at most, without finalists. sample: that many training rows, each class in
-    its proportion. Validation and test stay whole, so figures can be held against those of other runs.
+    its proportion. Validation and test stay whole, so metrics can be compared with those of other runs.
     """
     if not quick and sample is None:
         return {}
     rows = sample or QUICK_ROWS
-    overrides: dict[str, Any] = {"data.max_train_rows": min(rows, experiment.data.max_train_rows or rows)}
+    limit = min(rows, experiment.data.max_train_rows or rows)
+    overrides: dict[str, Any] = {MAX_TRAIN_ROWS: limit, "search.refit": 0}
     if not quick:
         return {**overrides, "name": f"{experiment.name}-sample{rows}"}
     return {
         **overrides,
         "name": f"{experiment.name}-quick",
-        "training.epochs": min(experiment.training.epochs, QUICK_EPOCHS),
+        EPOCHS: min(experiment.training.epochs, QUICK_EPOCHS),
         "search.trials": min(experiment.search.trials, QUICK_TRIALS),
         "search.finalists": None,
     }

@@ -12,11 +12,10 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.metrics import registry as metrics
 from rarecall.analysis.plugins.loading import in_force
 from rarecall.analysis.plugins.plugin import Plugin
+from rarecall.analysis.settings import BASE, LOSS_NAME, SCHEME, SECOND_OBJECTIVE
 from rarecall.search.experiment.overrides import value_at, with_values
 from rarecall.search.experiment.plugins import load_plugins
 from rarecall.search.experiment.space import (
-    LOSS_NAME,
-    SCHEME,
     Condition,
     SpaceEntry,
     conditions,
@@ -55,6 +54,9 @@ class SearchConfig(Section):
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
+    refit: int = Field(
+        1, ge=0, description="of the best trials, trained again on all rows where data.max_train_rows left some out"
+    )
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
@@ -176,7 +178,7 @@ class LoadedExperiment:
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
         single = dict.fromkeys([*self.experiment.space, *self.experiment.full_space()])
-        search = {"trials": 1, "stop_early": None, "finalists": None}
+        search = {"trials": 1, "stop_early": None, "finalists": None, "refit": 0}
         tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": search})
         tree["space"] = single
         return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)
@@ -195,7 +197,7 @@ class LoadedExperiment:
         if self.experiment.plugins:
             tree["plugins"] = [plugin.kept_as for plugin in self.plugins if not plugin.automatic]
         base = self.folder / self.experiment.model.base
-        return with_values(tree, {"model.base": str(base.resolve())}) if base.is_dir() else tree
+        return with_values(tree, {BASE: str(base.resolve())}) if base.is_dir() else tree
 
 
 def load_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> LoadedExperiment:
@@ -369,7 +371,7 @@ def _criteria_faults(tree: Mapping[str, Any]) -> list[Fault]:
     faults += _objective_faults("objective", tree.get("objective", "minority_recall"))
     search = tree.get("search")
     second = search.get("second_objective") if isinstance(search, Mapping) else None
-    return faults if second is None else [*faults, *_objective_faults("search.second_objective", second, (SECONDS,))]
+    return faults if second is None else [*faults, *_objective_faults(SECOND_OBJECTIVE, second, (SECONDS,))]
 
 
 def _objective_faults(where: str, objective: Any, others: tuple[str, ...] = ()) -> list[Fault]:

@@ -11,6 +11,7 @@ from optuna.distributions import (
 )
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from rarecall.analysis.settings import ADAPTER, BASE, GAMMA, LOSS_NAME, MAX_LENGTH, RANK, RATE, RATIO, SCHEME, STRENGTH
 from rarecall.trainables.imbalance import schemes
 from rarecall.trainables.section import Section
 
@@ -82,8 +83,7 @@ SpaceEntry = Annotated[
     Annotated[RangeConfig, Tag("range")] | Annotated[ChoicesConfig, Tag("choices")], Discriminator(_form)
 ]
 # What every trial of an experiment shares, because data are read and encoded once for all of them.
-LOSS_NAME, SCHEME = "training.loss.name", "training.class_weights.scheme"
-FIXED_KEYS = ("data", "task", "model.base", "model.max_length", "model.adapter")
+FIXED_KEYS = ("data", "task", BASE, MAX_LENGTH, ADAPTER)
 OPEN_SECTIONS: tuple[Literal["model"], Literal["training"]] = ("model", "training")
 
 
@@ -93,17 +93,17 @@ def default_space(target: str, adapter: str, loss_parameters: Collection[str], s
     A setting that the loss or the weighting scheme does not read is left out.
     """
     space: dict[str, SpaceEntry] = {
-        "training.oversampling.ratio": RangeConfig(low=0.0, high=1.0),
-        "training.class_weights.strength": RangeConfig(low=0.0, high=1.0),
-        "training.loss.gamma": RangeConfig(low=0.0, high=2.0 if target == "scores" else 3.0),
-        "training.learning_rate": RangeConfig(low=5e-5, high=5e-3, log=True),
+        RATIO: RangeConfig(low=0.0, high=1.0),
+        STRENGTH: RangeConfig(low=0.0, high=1.0),
+        GAMMA: RangeConfig(low=0.0, high=2.0 if target == "scores" else 3.0),
+        RATE: RangeConfig(low=5e-5, high=5e-3, log=True),
     }
     if "strength" not in schemes.parameters(scheme):
-        del space["training.class_weights.strength"]
+        del space[STRENGTH]
     if "gamma" not in loss_parameters:
-        del space["training.loss.gamma"]
+        del space[GAMMA]
     if adapter == "lora":
-        space["model.lora.rank"] = ChoicesConfig(choices=(4, 8, 16, 32))
+        space[RANK] = ChoicesConfig(choices=(4, 8, 16, 32))
     return space
 
 

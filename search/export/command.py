@@ -16,7 +16,7 @@ from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.text.opened import opened_lines
 from rarecall.analysis.text.winner import no_winner
 from rarecall.search.engine.run_folder import find_run
-from rarecall.search.experiment.schema import load_experiment
+from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.export.check import check_and_measure
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.facts import write_facts
@@ -24,7 +24,7 @@ from rarecall.search.export.gate import measured_text, pass_gate
 from rarecall.search.export.hub import check_hub, push
 from rarecall.search.export.opening import NO_TEST_SPLIT, STILL_SEARCHING, known_opening, open_test
 from rarecall.trainables.config import TrialConfig
-from rarecall.trainables.data.prepare import load_splits
+from rarecall.trainables.data.prepare import data_hash, load_splits
 from rarecall.trainables.data.prepared import LabelledSplits
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
 from rarecall.trainables.exported.writing import discard, write_model
@@ -68,7 +68,7 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     loaded = load_experiment(options.run / EXPERIMENT_FILE)
     config = TrialConfig.model_validate(loaded.trial_tree(record.params))
     base = resolve_base(config.model.base, loaded.folder)
-    data = _deciding(_same_data(run, load_splits(config, loaded.folder)), config, row)
+    data = _deciding(_same_data(run, loaded, load_splits(config, loaded.folder)), config, row)
     try:
         trained = run.resolve(row.checkpoint or "")
         parameters = write_model(output, base, config, data.task, trained, merge=options.merge)
@@ -101,10 +101,11 @@ def _chosen(run: Run, trial: str | None) -> TrialRecord:
     return run.trials[trial]
 
 
-def _same_data(run: Run, data: LabelledSplits) -> LabelledSplits:
-    if data.data_hash != run.header["data_hash"]:
+def _same_data(run: Run, loaded: LoadedExperiment, data: LabelledSplits) -> LabelledSplits:
+    # A trial on all rows reads the same data otherwise than the search.
+    if data_hash(TrialConfig.model_validate(loaded.trial_tree({})), loaded.folder) != run.header["data_hash"]:
         raise RunError(f"{run.folder}: the data changed since the run, so its validation split cannot be made again")
-    return data
+    return replace(data, task=data.task.with_minority(run.labels.minority))
 
 
 def _deciding(data: LabelledSplits, config: TrialConfig, row: EpochRow) -> LabelledSplits:

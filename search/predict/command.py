@@ -70,14 +70,14 @@ def predict(options: PredictOptions, console: Console) -> None:
     output = PredictionOutput(options.output, schema, _identity(options, source), options.overwrite)
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     if output.rows:
-        say(f"{options.output} holds {output.rows:,} of {found.rows:,} rows already; going on after them")
+        say(f"{options.output} holds {output.rows:,} of {found.rows:,} rows already; resuming after them")
     with _engine(options, experiment, task, say) as engine:
         output.begin()
         with ProgressLine(found.rows, output.rows, console) as line:
             try:
                 unread = _write_all(engine, task, source, output, carried, line)
             except KeyboardInterrupt:
-                say(f"stopped; {output.rows:,} rows are in {options.output}; the same command goes on after them")
+                say(f"stopped; {output.rows:,} rows are in {options.output}; the same command resumes after them")
                 raise
     output.finish()
     say(f"wrote {found.rows:,} rows to {options.output} ({line.seconds:,.0f} s, {line.speed:,.0f} rows/s)")

@@ -75,7 +75,7 @@ class PredictionOutput:
         changed = [name for name in self._of if state["of"].get(name) != self._of[name]]
         if changed:
             raise RunError(
-                f"{self.path}: was begun with another {', '.join(changed)}; give the same command again to go on with "
+                f"{self.path}: was begun with another {', '.join(changed)}; give the same command again to resume "
                 "it, or add --overwrite to start anew"
             )
         self._sink.go_on(state["position"])

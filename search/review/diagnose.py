@@ -10,6 +10,7 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.settings import VALUES
 from rarecall.search.engine.run_folder import find_run
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.experiment.yaml_file import write_yaml
@@ -17,7 +18,7 @@ from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
 # Mappings that are one value: their keys are class names.
-_WHOLE = ("training.class_weights.values",)
+_WHOLE = (VALUES,)
 CHANGED_NAME = "{}-advised"
 
 

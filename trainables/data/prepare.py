@@ -12,6 +12,7 @@ import numpy as np
 
 from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.examples import Examples
@@ -72,9 +73,9 @@ def _check_processor(processor: Any, trial: TrialConfig) -> None:
     elif not images and trial.data.image is not None:
         rule = "must be a model of images, since data.image names a column"
     elif not images and processor.pad_token_id is None:
-        raise InputError("model.base", [Fault("model.base", "must have a tokenizer with a padding token", "none")])
+        raise InputError(BASE, [Fault(BASE, "must have a tokenizer with a padding token", "none")])
     if rule:
-        raise InputError("model.base", [Fault("model.base", rule, repr(trial.model.base))])
+        raise InputError(BASE, [Fault(BASE, rule, repr(trial.model.base))])
 
 
 def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
@@ -102,6 +103,15 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
     )
 
 
+def data_hash(trial: TrialConfig, base: Path) -> str:
+    """What `load_splits` would give as the hash, without reading rows.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return _data_hash(data_paths(trial, base), trial)
+
+
 def data_paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
     """The data files by role, those that are given; relative ones count from `base`."""
     return {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
@@ -126,7 +136,7 @@ def _sampled(examples: Examples, train: IntArray, limit: int, seed: int) -> IntA
     try:
         return train[stratified_sample(examples.classes[train], limit, seed)]
     except ValueError as error:
-        raise InputError("data.max_train_rows", [Fault("data.max_train_rows", str(error))]) from error
+        raise InputError(MAX_TRAIN_ROWS, [Fault(MAX_TRAIN_ROWS, str(error))]) from error
 
 
 def _class_counts(examples: Examples, classes: tuple[str, ...]) -> dict[str, int]:

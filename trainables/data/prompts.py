@@ -7,6 +7,7 @@ import numpy as np
 
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import BASE, MAX_LENGTH
 from rarecall.trainables.data.encoding import UNCUT, EncodedSplit, TokenArrays, encode, encoded, tokenize
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.tasks import InstructedScores, Task
@@ -31,13 +32,13 @@ def fitted(task: AnyTask, tokenizer: Any, max_length: int) -> AnyTask:
     if not isinstance(task, InstructedScores):
         return task
     if tokenizer.eos_token_id is None:
-        raise _fault("model.base", "must have a tokenizer with an end-of-text token, at which an answer ends", "none")
+        raise _fault(BASE, "must have a tokenizer with an end-of-text token, at which an answer ends", "none")
     before, after = _rendered(task.prompt, tokenizer)
     answer = _answer_tokens(task, tokenizer)
     needed = answer + sum(len(ids) for ids in _frame_ids(tokenizer, before, after))
     if needed >= max_length:
         rule = f"must be above {needed}, the tokens of the prompt and of an answer, to have room for a text"
-        raise _fault("model.max_length", rule, str(max_length))
+        raise _fault(MAX_LENGTH, rule, str(max_length))
     return replace(task, frame=Frame(before, after, max_length - needed, answer))
 
 
@@ -55,7 +56,7 @@ def _rendered(prompt: str, tokenizer: Any) -> tuple[str, str]:
         prompt = tokenizer.bos_token + prompt
     if prompt.count(PLACE_OF_TEXT) != 1:
         rule = f"must have a chat template that keeps the prompt's {PLACE_OF_TEXT} once"
-        raise _fault("model.base", rule, f"{prompt.count(PLACE_OF_TEXT)} of them")
+        raise _fault(BASE, rule, f"{prompt.count(PLACE_OF_TEXT)} of them")
     before, _, after = prompt.partition(PLACE_OF_TEXT)
     return before, after
 
@@ -68,7 +69,7 @@ def _answer_tokens(task: InstructedScores, tokenizer: Any) -> int:
         found = decoded(tokenizer, tokens.ids[tokens.offsets[i] : tokens.offsets[i + 1]].tolist())
         if found != answer:
             rule = f"must have a tokenizer that gives JSON back as it was, such as {answer}"
-            raise _fault("model.base", rule, found)
+            raise _fault(BASE, rule, found)
     longest = int(tokens.lengths.max()) + 1
     if task.answer_tokens is None:
         # Scores that differ may be cut into tokens in another way at their borders.

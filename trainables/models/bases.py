@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import BASE
 from rarecall.trainables.models.minilm import minilm_folder
 
 MINILM = "minilm"
@@ -43,7 +44,7 @@ def local_base(base: BaseModel, folder: Callable[[], Path] | None = None) -> Bas
         return base
     if folder is None:
         rule, remedy = "must be a folder that every node sees", "put it on shared storage"
-        raise InputError("model.base", [Fault("model.base", rule, repr(base.source), remedy)])
+        raise InputError(BASE, [Fault(BASE, rule, repr(base.source), remedy)])
     return replace(base, source=str(folder()))
 
 
@@ -64,5 +65,5 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
     if local.is_dir():
         return BaseModel(name, str(local.resolve()), portable=False)
     if name.startswith((".", "/", "~")):
-        raise InputError("model.base", [Fault("model.base", "must be a folder that exists", repr(name))])
+        raise InputError(BASE, [Fault(BASE, "must be a folder that exists", repr(name))])
     return BaseModel(name, name, portable=True)

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import BASE
 from rarecall.trainables.models.architectures import (
     BEFORE_HEAD,
     NEW_HEADS,
@@ -103,7 +104,7 @@ def check_writer(base: BaseModel) -> None:
     # Encoders have such a class as well, to be trained anew; only a checkpoint that names it was trained to write.
     if known is None or known.__name__ not in trained:
         rule = "must be a causal language model, since task.instruction has it write its answers"
-        raise InputError("model.base", [Fault("model.base", rule, f"{base.name}: {', '.join(trained) or 'unknown'}")])
+        raise InputError(BASE, [Fault(BASE, rule, f"{base.name}: {', '.join(trained) or 'unknown'}")])
 
 
 class ClassifierPool:

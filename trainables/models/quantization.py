@@ -8,6 +8,7 @@ import torch
 from transformers import BitsAndBytesConfig
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import OPTIMIZER
 from rarecall.trainables.config import TrialConfig
 
 Quantization = Literal["none", "4bit", "8bit"]
@@ -23,7 +24,7 @@ def check_installed(trial: TrialConfig) -> None:
     if trial.model.quantization != "none":
         require("model.quantization", trial.model.quantization)
     if trial.training.optimizer == "adamw_8bit":
-        require("training.optimizer", trial.training.optimizer)
+        require(OPTIMIZER, trial.training.optimizer)
 
 
 def require(key: str, value: str) -> Any:

@@ -30,6 +30,7 @@ from transformers import (
 )
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.settings import BASE
 from rarecall.trainables.models.architectures import ViTImageProcessorPil, bytes_to_unicode
 from rarecall.trainables.models.minilm import minilm_folder
 from rarecall.trainables.models.quiet import quiet_transformers
@@ -51,7 +52,7 @@ def tiny_folder(name: str) -> Path:
         InputError: no tiny model has this name.
     """
     if name not in BUILDERS:
-        raise InputError("model.base", [Fault("model.base", f"must be one of {', '.join(BUILDERS)}", repr(name))])
+        raise InputError(BASE, [Fault(BASE, f"must be one of {', '.join(BUILDERS)}", repr(name))])
     cache = Path(os.environ.get("RARECALL_CACHE", Path.home() / ".cache" / "rarecall"))
     folder = cache / f"{name}-v{VERSION}"
     if not folder.is_dir():

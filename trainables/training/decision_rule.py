@@ -1,7 +1,7 @@
 """Decision rules: what turns outputs into labels, chosen on validation predictions and told by cross-fitting.
 
 A rule is the values of a task's `rule`: offsets of classes, thresholds of grades and labels, cuts between tiers. One
-that was chosen on rows flatters on the same rows; so the rows are divided, each part is decided by the rule of the
+that was chosen on rows is optimistic on the same rows; so the rows are divided, each part is decided by the rule of the
 other parts, and what is reported comes from these. The rule of all rows is the one that is exported.
 """
 

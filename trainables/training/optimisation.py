@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import get_scheduler
 
+from rarecall.analysis.settings import OPTIMIZER
 from rarecall.trainables.models.quantization import require
 
 
@@ -28,7 +29,7 @@ def adamw(
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate)
-    eight_bit: torch.optim.Optimizer = require("training.optimizer", name).optim.AdamW8bit(groups, lr=learning_rate)
+    eight_bit: torch.optim.Optimizer = require(OPTIMIZER, name).optim.AdamW8bit(groups, lr=learning_rate)
     return eight_bit
 
 

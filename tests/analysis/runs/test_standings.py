@@ -16,7 +16,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.leaderboard import leaderboard, to_json, to_text
+from rarecall.analysis.runs.leaderboard import leaderboard, to_json, to_text, winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import pareto_set, standings
@@ -54,6 +54,21 @@ def run(rows: SimpleNamespace, write_ledger: WriteLedger, tmp_path: Path) -> Run
 
 def order(run: Run, rank_by: str) -> list[str]:
     return [standing.record.trial for standing in standings(run, rank_by)]  # type: ignore[arg-type]
+
+
+def test_a_trial_on_all_rows_comes_before_those_on_a_sample(
+    rows: SimpleNamespace, write_ledger: WriteLedger, tmp_path: Path
+) -> None:
+    written = [rows.run(labels=LABELS, criteria=CRITERIA)]
+    for trial, origin, common, rare in (("one", "sampler", 48, 7), ("one-all", "all rows: one", 45, 6)):
+        metrics = evaluate(predicted(common, rare), LABELS)
+        written += [{**rows.trial(trial), "origin": origin}, rows.epoch(trial, 1, metrics), rows.end(trial)]
+    found = read_ledger(write_ledger(*written))
+    assert order(found, "criteria") == ["one-all", "one"]
+    assert (found.trials["one-all"].refit_of, found.trials["one"].refit_of) == ("one", None)
+    best = winner(found)
+    assert best is not None
+    assert best.trial == "one-all"
 
 
 def test_the_order_can_be_chosen(run: Run) -> None:

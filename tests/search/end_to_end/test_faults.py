@@ -214,7 +214,7 @@ def test_a_search_goes_on_elsewhere_and_from_the_last_checkpoint_that_is_whole(l
     search = FaultySearch(folder, 3, slots=2)
     truncated, lost = (path[2].relative_to(folder) for path in (written["t0001"], written["t0002"]))
     assert set(search.told) == {
-        f"note: checkpoint {truncated} is damaged: state.json has 5 of 12 bytes; t0001 goes on after epoch 2",
+        f"note: checkpoint {truncated} is damaged: state.json has 5 of 12 bytes; t0001 resumes after epoch 2",
         f"note: checkpoint {lost} lacks state.json; t0002 begins again",
     }
     run = search.run()
@@ -259,7 +259,7 @@ def test_a_second_search_on_a_run_folder_is_told_who_holds_it(messages, monkeypa
         told = refused(monkeypatch, capsys, "tune", messages, "--resume")
         assert f"a run may have one writer, got a second while process {os.getpid()} on " in told
         assert "(wait for it, or stop it with Ctrl-C, then try again)" in told
-        assert "a run is there already" in refused(monkeypatch, capsys, "tune", messages)
+        assert "a run exists already" in refused(monkeypatch, capsys, "tune", messages)
         assert "got a second while process" in refused(monkeypatch, capsys, "tune", messages, "--overwrite")
     assert (folder / "ledger.jsonl").read_text().count("\n") == 1
 

@@ -166,7 +166,7 @@ def test_what_is_there_is_not_overwritten(finished, exported):
     assert "exists already" in refused("export", folder / "runs" / "tiny", "-o", exported[0])
     assert "has no trial 't0009'" in refused("export", folder / "runs" / "tiny", "-o", folder / "x", "--trial", "t0009")
     assert not (folder / "x").exists()
-    assert "a run is there already" in refused("tune", folder / "experiment.yaml")
+    assert "a run exists already" in refused("tune", folder / "experiment.yaml")
     assert len(read_ledger(folder / "runs" / "tiny").headers) == 1
 
 

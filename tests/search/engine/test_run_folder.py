@@ -33,7 +33,7 @@ def test_a_folder_without_a_ledger_is_no_run_and_may_be_used(tmp_path):
 
 
 def test_a_run_that_is_there_is_never_taken_up_or_deleted_unasked(started):
-    with pytest.raises(RunError, match=r"small: a run is there already; --resume .* --overwrite"):
+    with pytest.raises(RunError, match=r"small: a run exists already; --resume .* --overwrite"):
         open_run(started.path, TREE, resume=False, overwrite=False)
     assert started.ledger.read_text() == '{"kind": "run"}\n'
 

@@ -356,7 +356,7 @@ def test_a_process_that_is_killed_and_started_again_writes_each_row_once(folder,
     assert progress.exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "of 600 rows already; going on after them" in done.stderr
+    assert "of 600 rows already; resuming after them" in done.stderr
     assert [row["row"] for row in read_jsonl(target)] == list(range(600))
     assert {path.name for path in tmp_path.iterdir()} == {"rows.jsonl", "out.jsonl"}
 
