@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import rarecall
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.search.commands.reading import split
@@ -40,7 +41,10 @@ def test_each_split_holds_its_rows_as_the_data_file_has_them(tmp_path):
     assert [told[row] for row in stored["row"]] == stored["true"].tolist()
     assert [row["id"] for row in written["validation"]] == [articles[row]["id"] for row in stored["row"]]
     with pytest.raises(RunError, match="exists already"):
-        write_splits(run, tmp_path / "splits")
+        rarecall.load_run(run.folder).split(tmp_path / "splits")
+    assert rarecall.load_run(run.folder).split(tmp_path / "again") == {
+        name: len(part) for name, part in written.items()
+    }
 
 
 @pytest.fixture
