@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from rarecall.analysis.criteria.decision import Decision
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.plugins.stored import trusting
 from rarecall.evaluation import Evaluation
 from rarecall.html import table_page
 from rarecall.search.predict.frame import FramePredictor
 from rarecall.search.predict.table import LABEL
-from rarecall.search.review.facts import known_facts
+from rarecall.search.review.facts import known_decision, known_facts
 
 
 class Model:
@@ -34,6 +35,14 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, tiers, grades or labels, in their order."""
         return tuple(self._predictor.task.label_space.classes)
+
+    @property
+    def decision(self) -> Decision | None:
+        """Whether to ship it, by the test split: `outcome` is "ship", "do not ship" or "label more rows".
+
+        Its text is the reason. None where the experiment has no criteria, or no test split was opened.
+        """
+        return known_decision(self.folder)
 
     def predict(self, rows: Any) -> pd.Series:
         """The label of each row; where a row may have several, the list of them."""

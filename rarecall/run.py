@@ -91,6 +91,16 @@ class Run:
         write_report(output, gathered(str(self.folder), (), Meaning(), LEVEL, texts=texts), form_of(output, None))
         return output
 
+    def split(self, folder: str | os.PathLike[str]) -> dict[str, int]:
+        """Write the splits as JSON Lines, to compare any other model on the same rows; how many each has.
+
+        Raises:
+            RunError: the folder exists, or the data have changed since the run.
+        """
+        from rarecall.search.review.splits import write_splits  # noqa: PLC0415  # torch
+
+        return write_splits(self._records(), Path(folder))
+
     def diagnose(self, trial: str | None = None) -> pd.DataFrame:
         """Why a trial is not better, and which settings to change: one row per warning, causes first."""
         from rarecall.search.review.diagnose import open_case  # noqa: PLC0415  # knows torch
@@ -126,7 +136,8 @@ class Run:
     ) -> "Model":
         """Write the winner, or another trial, as a folder that transformers and peft load, and open it.
 
-        force: even if it misses a criterion. merge: whole weights instead of an adapter.
+        force: even if it misses a criterion. merge: whole weights instead of an adapter. What the test split decides is
+        the model's `decision`; a criterion missed there raises nothing.
 
         Raises:
             RunError: nothing to export, a criterion is missed, or the folder exists.

@@ -16,6 +16,7 @@ COMMANDS = (
     launching.finalists,
     reading.leaderboard,
     reading.evaluate,
+    reading.split,
     reading.compare,
     reading.diagnose,
     reading.report,

@@ -167,8 +167,6 @@ def write_card(folder, task):
     record = TrialRecord("t0001", epochs=[row])
     labels: LabelSpace = task.label_space
     run = Run(folder.parent, ({},), {"t0001": record}, [], (), labels, "minority_recall")
-    exported = Exported(
-        folder, record, row, {}, {}, None, Assessment((), 1.0, 0.9), ParameterCounts(147_456, 22_860_000)
-    )
+    exported = Exported(folder, record, row, {}, Assessment((), 1.0, 0.9), ParameterCounts(147_456, 22_860_000))
     card = model_card(exported, run, load_experiment(folder / "experiment.yaml"))
     (folder / "README.md").write_text(card, encoding="utf-8")

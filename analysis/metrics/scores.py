@@ -36,10 +36,17 @@ def mae(tally: Tally) -> FloatArray:
 
 
 @register(
-    "rmse", "min", "amount", selector="dimension", needs="dimensions", weighted=_weighted_rmse, margin=widths.rmse_width
+    "rmse",
+    "min",
+    "amount",
+    selector="dimension",
+    mean=True,
+    needs="dimensions",
+    weighted=_weighted_rmse,
+    margin=widths.rmse_width,
 )
 def rmse(tally: Tally) -> FloatArray:
-    """Root mean squared error per dimension on the score scale, [dimensions]."""
+    """Root mean squared error per dimension on the score scale, [dimensions]; the bare `rmse` is their mean."""
     return np.asarray(np.sqrt(known_mean(tally.errors.T**2)))
 
 

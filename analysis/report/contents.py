@@ -15,6 +15,7 @@ from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.finalists import Finalist, finalists
 from rarecall.analysis.runs.leaderboard import winner
+from rarecall.analysis.runs.opened import Opened, read_opened
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import Standing, standings
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact
@@ -29,7 +30,8 @@ class Report:
     ranked: the trials, the best first; empty without a run. chosen: the trial that the report is about: the winner, or
     the first one with an epoch where none can be exported; None without a run or without an epoch. predictions,
     evaluation: of it; None where they cannot be read. texts: by row number, empty unless asked for. problems: what
-    could not be read. finalists: those that were trained again, the winner first.
+    could not be read. finalists: those that were trained again, the winner first. opened: what the test split said of
+    the chosen trial, None where no export has opened it.
     """
 
     title: str
@@ -44,6 +46,7 @@ class Report:
     texts: Texts = field(default_factory=dict)
     finalists: tuple[Finalist, ...] = ()
     problems: tuple[str, ...] = ()
+    opened: Opened | None = None
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -83,6 +86,7 @@ def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report
     chosen = _chosen(ranked, winner(run) if not problem else None)
     evidence = Evidence(run, level)
     predictions = evidence.predictions(chosen.best) if chosen and chosen.best else None
+    tested, unread = _opened(run, chosen, level)
     name = str(run.header.get("name", run.folder.name))
     return Report(
         name,
@@ -96,7 +100,8 @@ def of_run(run: Run, texts: Texts | None = None, level: float = LEVEL) -> Report
         None if predictions is None else _evaluated(name, predictions, run, chosen, level),
         texts or {},
         finals,
-        (*run.problems, *problem, *evidence.problems),
+        (*run.problems, *problem, *evidence.problems, *unread),
+        tested,
     )
 
 
@@ -127,6 +132,14 @@ def _finalists(run: Run) -> tuple[tuple[Finalist, ...], list[str]]:
         return finalists(run), []
     except RunError as error:
         return (), [str(error)]
+
+
+def _opened(run: Run, chosen: Standing | None, level: float) -> tuple[Opened | None, list[str]]:
+    """What the test split said of the chosen trial, or what keeps that from being read."""
+    try:
+        return read_opened(run, chosen.best if chosen else None, level), []
+    except RunError as error:
+        return None, [str(error)]
 
 
 def _chosen(ranked: Sequence[Standing], best: TrialRecord | None) -> Standing | None:

@@ -84,4 +84,5 @@ def _metadata(header: Mapping[str, Any], chosen: Standing, report: Report) -> di
         "decision_rule": list(best.rule) if best else [],
         "metrics": report.metrics,
         "assessment": report.evaluation.assessment.plain() if report.evaluation else None,
+        "test": report.opened.plain() if report.opened else None,
     }

@@ -9,6 +9,7 @@ from rarecall.analysis.criteria.criterion import Status, split_key
 from rarecall.analysis.criteria.verdicts import Finding
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.runs.standings import bargain
+from rarecall.analysis.text.opened import elsewhere_text, others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text
 
 SIGNS: dict[Status, str] = {"met": "✓", "missed": "✕", "undecided": "?"}
@@ -92,8 +93,32 @@ def selection(report: Report) -> str:
     figures = f"Its expected figures are {correction}; verdicts are about these. " if correction else ""
     return (
         f"The winner is the best of {tried} trials on the same validation rows, which flatters it. {figures}"
-        "Rows that no trial was chosen by, such as the test split that the export opens once, tell the rest."
+        f"{_rest(report)}"
     )
+
+
+def _rest(report: Report) -> str:
+    if report.opened is None:
+        elsewhere = elsewhere_text(report.run) if report.run else ""
+        return (
+            elsewhere
+            or "Rows that no trial was chosen by, such as the test split that the export opens once, tell the rest."
+        )
+    told = f"Rows that no trial was chosen by are those of the test split, opened on {report.opened.day} for an export."
+    return " ".join(filter(None, [told, others_text(report.opened)]))
+
+
+def decision(report: Report) -> str:
+    """Whether to ship, by the test split, in one sentence; "" where it is closed."""
+    found = report.opened.decision if report.opened else None
+    return f"{found.sentence}." if found else ""
+
+
+def tested(report: Report) -> list[tuple[str, str, Status]]:
+    """Of each criterion on the test split: the measured value, the rows behind it, and the verdict."""
+    findings = report.opened.assessment.findings if report.opened else ()
+    texts = [finding_text(finding) for finding in findings]
+    return [(text.measured, text.rows, finding.status) for text, finding in zip(texts, findings, strict=True)]
 
 
 def order(report: Report, shown: int) -> str:

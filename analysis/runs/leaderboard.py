@@ -11,8 +11,10 @@ from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.judging import Judged, MetricsTable
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
+from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, expectations
 from rarecall.analysis.runs.finalists import finalists
+from rarecall.analysis.runs.opened import Opened, read_opened
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
 from rarecall.analysis.runs.standings import RankBy, Standing, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
@@ -79,7 +81,9 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
 def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 20) -> str:
     """The first `limit` trials (None: all) as a table within `width` columns, then the winner's verdicts."""
     ranked = _in_order(frame, run)
-    return leaderboard_text.render(ranked, run, width, limit, frame.attrs["rank_by"], _expectations(ranked, run))
+    opened = _opened(ranked, run)[0]
+    found = _expectations(ranked, run)
+    return leaderboard_text.render(ranked, run, width, limit, frame.attrs["rank_by"], found, opened)
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -91,6 +95,7 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
     """The leaderboard as JSON: run, winner, assessment, correction, problems and trials; missing numbers are null.
 
     assessment: the winner's verdicts on fresh rows with interval and probability, null without its stored predictions.
+    test: what the test split said of it, null where no export has opened it for it; decision: whether to ship, by that.
     correction: how figures were corrected for having been chosen, null where nothing was. Each trial has the fixed
     columns of the frame, criteria (list of text, value, status, violation), params, origin (of the parameters: own,
     known or sampler), the metrics as measured, confusion, checkpoint and predictions of its best epoch, and expected:
@@ -100,6 +105,7 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
     best = next((standing for standing in ranked if standing.may_win), None)
     found = _expectations(ranked, run)
     assessment = assessed(best.best, run, found) if best and best.best else None
+    tested, unread = _opened(ranked, run)
     document = {
         "run": {key: run.header.get(key) for key in _HEADER_KEYS}
         | {
@@ -110,8 +116,10 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         },
         "winner": best.record.trial if best else None,
         "assessment": assessment.plain() if assessment else None,
+        "test": tested.plain() if tested else None,
+        "decision": tested.decision.plain() if tested and tested.decision else None,
         "correction": found.plain(),
-        "problems": run.problems,
+        "problems": [*run.problems, *unread],
         "trials": list(_objects(frame, ranked, found)),
     }
     return dumps(document, indent=2)
@@ -127,6 +135,15 @@ def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
 def _expectations(ranked: Sequence[Standing], run: Run) -> Expectations:
     """Of the first trials, and of the winner wherever it stands by criteria."""
     return expectations(run, PLACES, also=[standing.record.trial for standing in ranked[:PLACES]])
+
+
+def _opened(ranked: Sequence[Standing], run: Run) -> tuple[Opened | None, list[str]]:
+    """What the test split said of the first trial that may win, and what of that cannot be read."""
+    first = next((standing for standing in ranked if standing.may_win), None)
+    try:
+        return read_opened(run, first.best if first else None), []
+    except RunError as error:
+        return None, [str(error)]
 
 
 def _columns(ranked: Sequence[Standing], run: Run) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from rarecall.analysis.runs.confined import trial_name
 from rarecall.analysis.runs.run import (
     EndRow,
     EpochRow,
+    OpeningRow,
     Run,
     TrialRecord,
     header_bands,
@@ -52,6 +53,7 @@ KEYS = {
     "trial": ("trial", "params"),
     "epoch": _required(EpochRow),
     "end": _required(EndRow),
+    "test": _required(OpeningRow),
 }
 
 
@@ -150,6 +152,7 @@ class _Reader:
         self.trials: dict[str, TrialRecord] = {}
         self.started: set[str] = set()
         self.epochs: dict[str, dict[int, EpochRow]] = {}
+        self.openings: list[OpeningRow] = []
         self.problems: list[str] = []
 
     def take(self, first: int, lines: Sequence[bytes], *, last: int) -> None:
@@ -196,6 +199,7 @@ class _Reader:
             header["objective"],
             header_bands(header),
             _held(self.path),
+            tuple(self.openings),
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -219,6 +223,8 @@ class _Reader:
         elif kind == "end":
             end = EndRow.from_row(row)
             self._record(end.trial).end = end
+        elif kind == "test":
+            self.openings.append(OpeningRow.from_row(row))
         elif kind == "run":
             load_stored(self._home(), row.get("plugins") or (), known=True)
             header_criteria(row)

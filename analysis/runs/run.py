@@ -111,6 +111,39 @@ class EndRow:
         return cls(trial_name(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
 
 
+@dataclass(frozen=True, slots=True)
+class OpeningRow:
+    """The test split, opened for one epoch of one trial by an export.
+
+    metrics, confusion: as in `EpochRow`, of the test rows. predictions: of them, relative to the run folder. time:
+    seconds since 1970.
+    """
+
+    trial: str
+    epoch: int
+    metrics: Mapping[str, float]
+    confusion: Confusion | None
+    predictions: str
+    time: float
+
+    def as_row(self) -> dict[str, Any]:
+        """The row of the ledger."""
+        return {"kind": "test", **{part.name: getattr(self, part.name) for part in fields(self)}}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "OpeningRow":
+        """Read a ledger row.
+
+        Raises:
+            ValueError, TypeError, KeyError: a value of the wrong kind, or none where one is needed.
+        """
+        predictions = relative_path(row["predictions"])
+        if predictions is None:
+            raise ValueError("a test row must name its predictions, got none")
+        metrics, confusion = _numbers(row["metrics"]), row.get("confusion")
+        return cls(trial_name(row["trial"]), int(row["epoch"]), metrics, confusion, predictions, _number(row, "time"))
+
+
 @dataclass
 class TrialRecord:
     """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
@@ -155,7 +188,7 @@ class Run:
     headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels, objective
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
-    live: whether the search was writing when the ledger was read.
+    live: whether the search was writing when the ledger was read. openings: of the test split, in their order.
     """
 
     folder: Path
@@ -167,6 +200,7 @@ class Run:
     objective: str
     bands: tuple[Band, ...] = ()
     live: bool = False
+    openings: tuple[OpeningRow, ...] = ()
 
     @property
     def header(self) -> Mapping[str, Any]:

@@ -2,13 +2,14 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.criteria.verdicts import assess
 from rarecall.analysis.runs.finalists import Finalist
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.table import Column, render_columns
-from rarecall.analysis.text.verdicts import verdict_lines
+from rarecall.analysis.text.verdicts import verdict_lines, wrapped
 from rarecall.analysis.text.wording import interval_text, value_text
 
 
@@ -47,7 +48,14 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
     ]
     if run.criteria:
         lines += verdict_lines(assess(best.predictions, run.labels, run.criteria), width)
+        lines += wrapped(uncorrected(finals), width)
     return "\n".join(lines)
+
+
+def uncorrected(finals: Sequence[Finalist]) -> str:
+    """Why the figures of finalists are told as measured."""
+    among = f"; only the choice among {len(finals)} finalists flatters a little" if len(finals) > 1 else ""
+    return f"No model was chosen by the rows that it predicted here, so nothing is corrected{among}."
 
 
 def _searched(finalist: Finalist, run: Run) -> float:

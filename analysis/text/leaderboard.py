@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rarecall.analysis.criteria.criterion import SECONDS
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
 from rarecall.analysis.runs.expectations import Expectations
+from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import RankBy, Standing, bargain, judged, objective_text, pareto_set
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names, total_width
@@ -29,10 +30,12 @@ def render(
     limit: int | None,
     rank_by: RankBy = "criteria",
     found: Expectations | None = None,
+    opened: Opened | None = None,
 ) -> str:
     """The text of ranked standings; `width` in terminal columns, `limit` in rows of the table, None for all.
 
-    found: what fresh rows should give of the trials, as far as it is known.
+    found: what fresh rows should give of the trials, as far as it is known. opened: what the test split said of the
+    first that may win.
     """
     found = found or Expectations()
     parts = [_title(ranked, run, width, rank_by)]
@@ -41,7 +44,7 @@ def render(
             _table(ranked[:limit], run, width, rank_by, found),
             _left_out(ranked, limit),
             _intervals(ranked[:limit], run, width),
-            winner_lines(ranked, run, width, found),
+            winner_lines(ranked, run, width, found, opened),
             _front(ranked, run, width),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

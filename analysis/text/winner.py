@@ -9,8 +9,10 @@ from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.criterion import Verdict, split_key
 from rarecall.analysis.metrics import registry as metric_registry
 from rarecall.analysis.runs.expectations import Expectations, assessed
+from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.text.opened import elsewhere_text, opened_lines
 from rarecall.analysis.text.table import cell_len, pad
 from rarecall.analysis.text.verdicts import INDENT, verdict_lines
 from rarecall.analysis.text.wording import distance_text, value_text
@@ -22,10 +24,16 @@ FOUND_NONE = (
 NO_INTERVALS = "No intervals: the stored predictions of this trial cannot be read."
 
 
-def winner_lines(ranked: Sequence[Standing], run: Run, width: int, found: Expectations | None = None) -> list[str]:
+def winner_lines(
+    ranked: Sequence[Standing],
+    run: Run,
+    width: int,
+    found: Expectations | None = None,
+    opened: Opened | None = None,
+) -> list[str]:
     """The first trial that may win, or the first of all, held against each criterion.
 
-    found: what fresh rows should give of the trials, as far as it is known.
+    found: what fresh rows should give of the trials, as far as it is known. opened: what the test split said of it.
     """
     winner = next((standing for standing in ranked if standing.may_win), None)
     told = winner or ranked[0]
@@ -34,12 +42,23 @@ def winner_lines(ranked: Sequence[Standing], run: Run, width: int, found: Expect
     lines = [] if winner else textwrap.wrap(f"{no_winner(ranked)} The first of the table:", width)
     if winner and winner is not ranked[0]:
         lines.append(f"Trial {ranked[0].record.trial} ranks first, but {_fault(ranked[0])}.")
+    if opened and opened.decision:
+        lines += textwrap.wrap(f"{opened.decision.sentence}.", width)
     role = "Winner" if winner else "Best"
     met = f"{told.met} of {len(run.criteria)} criteria met as measured"
     lines.append(f"{role}: trial {told.record.trial}, epoch {told.best.epoch} of {len(told.record.epochs)}, {met}")
     lines += [*_verdicts(told, run, width, found or Expectations()), *_closest_miss(told), *_outcome(told, run, width)]
+    lines += _tested(opened, run, width)
     parameters = "  ".join(f"{path}={plain(value)}" for path, value in told.record.params.items())
     return lines + _wrapped(parameters, width)
+
+
+def _tested(opened: Opened | None, run: Run, width: int) -> list[str]:
+    """What the test split said, or whom it was opened for."""
+    if opened is None:
+        return _wrapped(elsewhere_text(run), width)
+    title, *lines = opened_lines(opened, width)
+    return [f"{INDENT}{title}", *lines]
 
 
 def no_winner(ranked: Sequence[Standing]) -> str:

@@ -74,6 +74,24 @@ def decidability(rows: int, threshold: float, *, at_most: bool = False, level: f
     )
 
 
+def rows_that_decide(share: float, threshold: float, level: float = LEVEL) -> int:
+    """Rows from which on `share` of right ones says whether the threshold is reached; `MOST_ROWS` where no number does.
+
+    Raises:
+        ValueError: a share or threshold outside 0..1.
+
+    >>> rows_that_decide(0.5, 0.4), rows_that_decide(0.5, 0.5)
+    (40, 1000000)
+    """
+    if not (0 <= share <= 1 and 0 <= threshold <= 1):
+        raise ValueError(f"a share and its threshold lie within 0 and 1, got {share} and {threshold}")
+    if share == threshold:
+        return MOST_ROWS
+    # To be sure that a share is missed is to be sure that its wrong ones are more than allowed.
+    reached = (share, threshold) if share > threshold else (1 - share, 1 - threshold)
+    return min(MOST_ROWS, _needed(*reached, level))
+
+
 def _met(hits: float, rows: int, bound: float) -> float:
     """Posterior probability under Jeffreys' prior; a share of rows may be a fraction here."""
     if float(hits).is_integer():

@@ -8,6 +8,9 @@ from rich.console import Console
 
 from rarecall.search.commands.options import ADDRESS, RUN, TRUST
 
+# Exit code of an export that misses a criterion on the test split.
+MISSED_ON_TEST = 3
+
 
 @click.command()
 @TRUST
@@ -23,13 +26,18 @@ from rarecall.search.commands.options import ADDRESS, RUN, TRUST
 def export(public: bool, **options: Any) -> None:
     """Write the winner of RUN as a folder that transformers and peft load, checked in a fresh process.
 
-    A trial that misses one of its criteria is refused.
+    A trial that misses one of its criteria is refused. Then the test split is opened: a model that misses a criterion
+    there is written all the same, and the command ends with exit code 3.
     """
     if public and not options["repo"]:
         raise click.UsageError("--public is about an upload; add --push-to-hub REPO")
     from rarecall.search.export.command import ExportOptions, export_trial
 
-    export_trial(ExportOptions(public=public, **options), Console())
+    exported = export_trial(ExportOptions(public=public, **options), Console())
+    if exported.refused and not options["force"]:
+        written = f"{exported.folder}: is written, but it misses a criterion on the test split"
+        click.echo(f"rarecall: {written} (--force accepts that)", err=True)
+        click.get_current_context().exit(MISSED_ON_TEST)
 
 
 @click.command()

@@ -77,6 +77,24 @@ def evaluate(
 
 @click.command()
 @TRUST
+@RUN
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
+def split(run: Path, output: Path) -> None:
+    """Write the splits of RUN as JSON Lines, to compare any other model on the same rows.
+
+    Each line has the columns of the data, the row number and the true class.
+    """
+    from rarecall.analysis.runs.ledger import read_ledger
+    from rarecall.search.review.splits import write_splits
+
+    counts = write_splits(read_ledger(run), output)
+    click.echo(f"wrote {', '.join(f'{name}.jsonl ({rows:,} rows)' for name, rows in counts.items())} to {output}")
+    if "test" in counts:
+        click.echo("Choose by the validation rows, and measure on the test rows once, at the end.")
+
+
+@click.command()
+@TRUST
 @click.argument("targets", nargs=-1, required=True)
 @meaning_options
 @JSON

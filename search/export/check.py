@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.metrics.evaluation import Confusion, confusion_matrix, evaluate
+from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.run import EpochRow, Run
@@ -25,10 +25,10 @@ OTHER_ANSWERS = {"float32": 0.02}
 
 def check_and_measure(
     run: Run, row: EpochRow, data: LabelledSplits, config: TrialConfig, folder: Path
-) -> tuple[Metrics, Metrics | None, Confusion | None]:
+) -> tuple[Metrics, Predictions | None]:
     """Predict validation and test rows in a fresh process; the former must be what training had stored.
 
-    Gives the metrics of both splits and the confusion matrix of the test split, None without one.
+    Gives the metrics of the validation split and the predictions of the test split, None without one.
 
     Raises:
         RunError: the folder does not load, or its model predicts something else.
@@ -44,10 +44,7 @@ def check_and_measure(
     (_compare_answers if writes_answers(data.task) else _compare)(reloaded, held_out, precision, folder)
     # Cross-fitted where there is a rule; `reloaded` was decided by the rule that all its rows gave.
     validation = dict(row.metrics) if row.rule or config.data.folds else evaluate(reloaded, run.labels)
-    if data.test is None:
-        return validation, None, None
-    test = data.task.predictions(outputs[size:], data.test)
-    return validation, evaluate(test, run.labels), confusion_matrix(test, run.labels)
+    return validation, None if data.test is None else data.task.predictions(outputs[size:], data.test)
 
 
 def _compare_answers(reloaded: Predictions, stored: Predictions, precision: str, folder: Path) -> None:

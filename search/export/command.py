@@ -1,5 +1,6 @@
 """Exporting a trial: held against its criteria, written, reloaded in a fresh process, measured on the test split."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
 from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.text.opened import opened_lines
 from rarecall.analysis.text.winner import no_winner
 from rarecall.search.engine.run_folder import find_run
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
@@ -20,6 +22,7 @@ from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.facts import write_facts
 from rarecall.search.export.gate import measured_text, pass_gate
 from rarecall.search.export.hub import check_hub, push
+from rarecall.search.export.opening import NO_TEST_SPLIT, STILL_SEARCHING, known_opening, open_test
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import data_hash, load_splits
 from rarecall.trainables.data.prepared import LabelledSplits
@@ -69,8 +72,7 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     try:
         trained = run.resolve(row.checkpoint or "")
         parameters = write_model(output, base, config, data.task, trained, merge=options.merge)
-        measured = check_and_measure(run, row, data, config, output)
-        exported = Exported(output, record, row, *measured, assessment, parameters)
+        exported = _measured(run, row, data, config, Exported(output, record, row, {}, assessment, parameters))
         write_facts(exported, run, loaded)
     except BaseException:
         discard(output)
@@ -78,7 +80,10 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     _tell(exported, run, console)
     if options.merge and config.model.adapter == "none":
         console.print("--merge: the weights are whole anyway, as the trial trained all of them", highlight=False)
-    if options.repo:
+    if options.repo and exported.refused and not options.force:
+        way = f"`hf upload {options.repo} {output}` does it all the same"
+        console.print(f"not uploaded to {options.repo} ({way})", markup=False, highlight=False, soft_wrap=True)
+    elif options.repo:
         console.print(f"uploaded to {push(output, options.repo, options.public)}", highlight=False, soft_wrap=True)
     return exported
 
@@ -109,11 +114,38 @@ def _deciding(data: LabelledSplits, config: TrialConfig, row: EpochRow) -> Label
     return replace(data, task=task.with_rule(row.rule) if row.rule else task)
 
 
+def _measured(run: Run, row: EpochRow, data: LabelledSplits, config: TrialConfig, exported: Exported) -> Exported:
+    """With its metrics; the test split is opened once for a trial, and not while others may still be chosen."""
+    known = known_opening(run, row)
+    shut = known is not None or run.live
+    validation, test = check_and_measure(run, row, replace(data, test=None) if shut else data, config, exported.folder)
+    exported = replace(exported, validation=validation)
+    if known:
+        return replace(exported, opened=known, again=True)
+    if test is None:
+        return replace(exported, closed=NO_TEST_SPLIT if data.test is None else STILL_SEARCHING)
+    now_opened, problem = open_test(run, row, test)
+    return replace(exported, opened=now_opened, unrecorded=problem)
+
+
 def _tell(exported: Exported, run: Run, console: Console) -> None:
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    if exported.headline:
+        say(exported.headline)
     say(f"exported {exported.trial.trial} (epoch {exported.epoch.epoch}) to {exported.folder}")
     say("reloaded in a fresh process: the same validation predictions")
     for finding in exported.assessment.findings:
         if finding.status != "met":
             say(f"{finding.status}: {finding.criterion.text}: {measured_text(finding, exported.assessment.level)}")
+    _tell_test(exported, console, say)
     say(exported.recall_text(run.labels))
+
+
+def _tell_test(exported: Exported, console: Console, say: Callable[[str], None]) -> None:
+    if exported.unrecorded:
+        say(exported.unrecorded)
+    if exported.opened is None:
+        return
+    if exported.again:
+        say("an earlier export measured the test split for this trial; it was not opened again")
+    say("\n".join(opened_lines(exported.opened, console.width)))

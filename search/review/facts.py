@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from rarecall.analysis.criteria.decision import Decision
 from rarecall.trainables.exported.names import METRICS_FILE
 
 
@@ -15,6 +16,12 @@ def measured_facts(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
+
+
+def known_decision(folder: Path) -> Decision | None:
+    """Whether to ship the model, by the test split that the export opened; None where nothing decided."""
+    told = measured_facts(folder).get("decision")
+    return Decision(told["outcome"], told["sentence"]) if told else None
 
 
 def known_facts(folder: Path) -> pd.DataFrame:

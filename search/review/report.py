@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rarecall.analysis.errors import Fault, InputError, RunError
+from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.evaluation.targets import open_target
 from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.report import Report, of_predictions, of_run
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run
 from rarecall.search.review.criteria import read_criteria
-from rarecall.trainables.exported.names import EXPERIMENT_FILE
 
 
 def gathered(target: str, given: Sequence[str], meaning: Meaning, level: float, *, texts: bool) -> Report:
@@ -42,16 +41,11 @@ def row_texts(run: Run) -> dict[int, str]:
         RunError: the data have changed since the run.
         InputError: the experiment or the data cannot be read.
     """
-    from rarecall.search.experiment.schema import load_experiment  # noqa: PLC0415  # knows torch, which a report without texts needs not
-    from rarecall.trainables.config import TrialConfig  # noqa: PLC0415  # as above
-    from rarecall.trainables.data.prepare import load_splits  # noqa: PLC0415  # as above
+    from rarecall.search.review.data import run_data  # noqa: PLC0415  # knows torch, which a report without texts needs not
 
-    loaded = load_experiment(run.folder / EXPERIMENT_FILE)
-    data = load_splits(TrialConfig.model_validate(loaded.trial_tree({})), loaded.folder)
-    if data.data_hash != run.header["data_hash"]:
-        raise RunError(f"{run.folder}: the data changed since the run, so its texts cannot be told (leave --texts out)")
+    config, _, data = run_data(run, "so its texts cannot be told (leave --texts out)")
     if data.validation.images is not None:
         return {}
     # With folds, every training row is held out once.
-    parts = (data.train, data.validation) if loaded.experiment.data.folds else (data.validation,)
+    parts = (data.train, data.validation) if config.data.folds else (data.validation,)
     return {row: text for part in parts for row, text in zip(part.rows.tolist(), part.texts, strict=True)}

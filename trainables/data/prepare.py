@@ -85,7 +85,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         InputError: files or rows cannot be used, the task does not fit the classes found, or a minority class has no
             row in validation.
     """
-    paths = _paths(trial, base)
+    paths = data_paths(trial, base)
     reading = read_rows(paths, trial.data, trial.task)
     parts = _divided(reading, trial.data, tuple(paths))
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
@@ -109,10 +109,11 @@ def data_hash(trial: TrialConfig, base: Path) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    return _data_hash(_paths(trial, base), trial)
+    return _data_hash(data_paths(trial, base), trial)
 
 
-def _paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
+def data_paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
+    """The data files by role, those that are given; relative ones count from `base`."""
     return {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
 
 

@@ -36,13 +36,14 @@ class Reading:
 
     examples: n rows, those of the first file first. classes: the names that `examples.classes` are indices of.
     files: [n] which of the paths each row came from. skipped: what is wrong with the rows left out, in file order; a
-    row with several faults stands there several times.
+    row with several faults stands there several times. lines: [n] where each row begins in its file, as in `Records`.
     """
 
     examples: Examples
     classes: tuple[str, ...]
     files: IntArray
     skipped: tuple[Fault, ...]
+    lines: IntArray
 
     @property
     def skipped_rows(self) -> int:
@@ -216,7 +217,8 @@ def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], 
         images=joined(images) if images else None,
     )
     sources = np.repeat(np.arange(len(files), dtype=np.int64), [len(rows) for rows in kept])
-    return Reading(marked(examples, keyword_rules(build_task(task, classes))), classes, sources, skipped)
+    lines = np.concatenate([file.lines[rows] for file, rows in zip(files, kept, strict=True)])
+    return Reading(marked(examples, keyword_rules(build_task(task, classes))), classes, sources, skipped, lines)
 
 
 def _indicators(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> BoolArray:

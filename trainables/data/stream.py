@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow
 import pyarrow.parquet
@@ -35,8 +35,10 @@ class Row:
     fault: Fault | None = None
 
 
-def stream_rows(path: Path, names: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of a JSON Lines, CSV, TSV, Parquet or .npz file in their order, told by the file's ending.
+def stream_rows(
+    path: Path, names: Sequence[str] | None = None, file_format: Format | Literal["auto"] = "auto"
+) -> Iterator[Row]:
+    """The rows of a JSON Lines, CSV, TSV, Parquet or .npz file in their order; `auto` goes by the file's ending.
 
     names: columns that are needed, None for all. A JSON object that lacks one is a row like any other; whether a
     column stands in any of them, only the whole file can tell.
@@ -44,12 +46,13 @@ def stream_rows(path: Path, names: Sequence[str] | None = None) -> Iterator[Row]
     Raises:
         InputError: the file is missing, of an unknown format, or lacks one of the columns; broken rows carry a fault.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if file_format == "auto" and path.suffix.lower() not in SUFFIXES:
         raise unusable(path, f"must end in one of {', '.join(SUFFIXES)}", repr(path.suffix))
+    known = SUFFIXES[path.suffix.lower()] if file_format == "auto" else file_format
     try:
         if not path.is_file():
             raise unusable(path, "must be a file")
-        yield from _streams[SUFFIXES[path.suffix.lower()]](path, names)
+        yield from _streams[known](path, names)
     except OSError as error:
         raise unusable(path, "must be readable", error.strerror or str(error)) from error
 

@@ -4,6 +4,7 @@ EXPERIMENT_FILE = "experiment.yaml"
 DECISION_RULE_FILE = "decision_rule.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
+TEST_PREDICTIONS_FILE = "test_predictions.parquet"
 BASE_FOLDER = "base"
 ADAPTER_FILE = "adapter_config.json"
 WEIGHT_FILES = ("adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json")

@@ -7,6 +7,7 @@ from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.runs.finalists import Finalist
 from rarecall.analysis.runs.run import Run
+from rarecall.analysis.text.finalists import uncorrected
 from rarecall.analysis.text.wording import interval_text, is_share, value_text
 
 _CLASSES = 6
@@ -30,7 +31,8 @@ def finalists_section(report: Report) -> Section | None:
     rows = [_row(one, report.run, names) for one in report.finalists]
     about = (
         "The best trials were trained again on other folds and seeds, so that each row was predicted by models that "
-        "had not seen it. The winner meets the most criteria, and among those its objective is surely highest."
+        "had not seen it. The winner meets the most criteria, and among those its objective is surely highest. "
+        f"{uncorrected(report.finalists)}"
     )
     return Section("Finalists", (element("p", about), table("Finalists on all folds together", headings, rows)))
 

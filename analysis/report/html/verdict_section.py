@@ -1,5 +1,7 @@
 """The verdict: which trial won, what each criterion says about it, and how sure that is."""
 
+from collections.abc import Sequence
+
 from rarecall.analysis.criteria.bands import Band, band_of
 from rarecall.analysis.criteria.criterion import Status
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
@@ -8,17 +10,21 @@ from rarecall.analysis.report.html.markup import Child, Markup, element
 from rarecall.analysis.report.html.section import Section, note
 from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
-from rarecall.analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
+from rarecall.analysis.report.sentences import SIGNS, decision, finding_text, headline, joint, selection, tested
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import distance_text, is_share, value_text
+
+_TEST_HEADINGS = (Heading("test", title="Measured on the test split"), Heading("test rows"), words("test verdict"))
 
 
 def verdict_section(report: Report) -> Section:
     """The first section of every report."""
-    content: list[Child] = [element("p", headline(report), class_="headline"), _joint(report)]
+    decided = decision(report)
+    content: list[Child] = [element("p", decided, class_="headline")] if decided else []
+    content += [element("p", headline(report), class_="" if decided else "headline"), _joint(report)]
     if report.evaluation and report.criteria:
         caption = "Criteria of the winner" if report.run else "Criteria"
-        content.append(_findings(report.evaluation.assessment, caption))
+        content.append(_findings(report.evaluation.assessment, caption, tested(report)))
     elif report.chosen and report.criteria:
         content += [_as_measured(report), note("No intervals: the stored predictions of this trial cannot be read.")]
     told = selection(report)
@@ -43,7 +49,7 @@ def _joint(report: Report) -> Child:
     )
 
 
-def _findings(assessment: Assessment, caption: str) -> Markup:
+def _findings(assessment: Assessment, caption: str, test: Sequence[tuple[str, str, Status]]) -> Markup:
     level = f"{100 * assessment.level:g} % interval"
     headings = [
         words("criterion"),
@@ -54,8 +60,12 @@ def _findings(assessment: Assessment, caption: str) -> Markup:
         Heading(level),
         words("where the true value lies"),
         Heading("P(met)", title="Probability that the true value meets the criterion"),
+        *(_TEST_HEADINGS if test else ()),
     ]
-    return table(caption, headings, [_finding(one, assessment) for one in assessment.findings], stacked=True)
+    rows = [_finding(one, assessment) for one in assessment.findings]
+    for row, (measured, count, status) in zip(rows, test, strict=False):
+        row += [measured, count, status_mark(status)]
+    return table(caption, headings, rows, stacked=True)
 
 
 def _finding(finding: Finding, assessment: Assessment) -> list[Cell | Child]:

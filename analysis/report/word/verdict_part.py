@@ -3,7 +3,7 @@
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.sentences import SIGNS, finding_text, headline, joint, selection
+from rarecall.analysis.report.sentences import SIGNS, decision, finding_text, headline, joint, selection, tested
 from rarecall.analysis.report.word.layout import Layout
 from rarecall.analysis.text.winner import NO_INTERVALS, plain
 from rarecall.analysis.text.wording import distance_text, value_text
@@ -12,6 +12,8 @@ from rarecall.analysis.text.wording import distance_text, value_text
 def add_verdict(page: Layout, report: Report) -> None:
     """What the criteria say, and how sure that is."""
     page.heading("Verdict")
+    if decided := decision(report):
+        page.verdict(decided)
     page.verdict(headline(report))
     if told := joint(report):
         page.paragraph(" ".join(filter(None, told)) + ("." if told[1] else ""))
@@ -39,6 +41,9 @@ def _criteria(page: Layout, report: Report) -> None:
         expected = ["expected"] if assessment.correction else []
         headings = ["criterion", "verdict", "measured", *expected, "rows", level, "P(met)"]
         rows = [_finding(one, assessment) for one in assessment.findings]
+        if test := tested(report):
+            headings += ["test", "test verdict"]
+            rows = [[*row, value, f"{SIGNS[one]} {one}"] for row, (value, _, one) in zip(rows, test, strict=True)]
         page.table("Criteria and what is known about them", headings, rows, words=2)
         page.note("P(met): probability that the true value meets the criterion.")
     elif report.chosen and report.chosen.verdicts:

@@ -12,6 +12,7 @@ from rarecall.search.export.card.sections import (
     data_section,
     limits_section,
     markdown_table,
+    opening_section,
     rule_section,
     versions_section,
 )
@@ -25,14 +26,14 @@ CARD = """\
 {metadata}
 # {name}, trial {trial}
 
-{weights}, fine-tuned from {base} for {kind}: {classes}. Trained were {parameters}.
+{decision}{weights}, fine-tuned from {base} for {kind}: {classes}. Trained were {parameters}.
 Chosen among {trials} trials by its criteria, then by {objective}, on the validation split.
 
 ## What it recalls
 
 {recalls}
 
-The validation split chose this trial, so its figures flatter. The test split was opened once, for this export.
+The validation split chose this trial, so its figures flatter. {opening}
 
 ## Criteria
 
@@ -80,6 +81,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
     return CARD.format(
         metadata=metadata_block(exported, loaded),
         name=experiment.name,
+        decision=f"**{exported.headline}.**\n\n" if exported.headline else "",
         trial=exported.trial.trial,
         weights=_weights(exported, experiment.model.adapter),
         parameters=parameters_text(*exported.parameters),
@@ -89,7 +91,8 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         trials=len(run.trials),
         objective=run.objective,
         recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
-        criteria=criteria_section(exported.assessment),
+        opening=opening_section(exported),
+        criteria=criteria_section(exported.assessment, exported.opened),
         limits=limits_section(
             run, folder.name, experiment.data.image is not None, text_tokens(task, experiment.model.max_length)
         ),

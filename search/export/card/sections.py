@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
+from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
+from rarecall.analysis.text.opened import others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import with_status
+from rarecall.search.export.opening import NO_TEST_SPLIT, STILL_SEARCHING
 
 # With half of so many right, the interval of 90 % goes from 30 to 70 %.
 FEW_ROWS = 20
@@ -20,6 +23,12 @@ CHOSEN_RULE = (
     "`decision_rule.json`, its values chosen on all validation rows: {values}. The validation figures here are "
     "cross-fitted: no row was decided by a rule that had seen it."
 )
+OPENED = "The test split was opened on {day}, once for this trial."
+CLOSED = {
+    NO_TEST_SPLIT: "There is no test split.",
+    STILL_SEARCHING: "The test split stays closed, as the search went on.",
+}
+TEST_HEADER = ("test", "test rows", "test interval", "test verdict")
 RULE_KEYS = ("cuts", "offsets", "thresholds")
 INTENDED = (
     "To sort {inputs} of the kind that it was trained on into the classes above. Its figures hold for data drawn as "
@@ -50,8 +59,16 @@ def data_section(run: Run) -> str:
     return f"{table}\n\nData hash (SHA-256): `{run.header.get('data_hash', 'unknown')}`"
 
 
-def criteria_section(assessment: Assessment) -> str:
-    """Each criterion with its verdict, and what of them is missed or undecided."""
+def opening_section(exported: Exported) -> str:
+    """When the test split was opened, or why it is closed."""
+    if exported.opened is None:
+        return CLOSED.get(exported.closed, "")
+    others = others_text(exported.opened)
+    return " ".join([OPENED.format(day=exported.opened.day), *([others] if others else [])])
+
+
+def criteria_section(assessment: Assessment, opened: Opened | None = None) -> str:
+    """Each criterion with its verdicts on validation and test rows, and what of them is missed or undecided."""
     if not assessment.findings:
         return NO_CRITERIA
     header = (
@@ -62,8 +79,13 @@ def criteria_section(assessment: Assessment) -> str:
         "rows",
         f"{100 * assessment.level:g} % interval",
         "P(met)",
+        *(TEST_HEADER if opened else ()),
     )
-    table = markdown_table(header, [_finding_row(finding) for finding in assessment.findings])
+    rows = [_finding_row(finding) for finding in assessment.findings]
+    if opened:
+        tested = [_test_row(finding) for finding in opened.assessment.findings]
+        rows = [(*row, *more) for row, more in zip(rows, tested, strict=True)]
+    table = markdown_table(header, rows)
     joint = f"Probability that the true values meet all criteria: {probability_text(assessment.joint)}."
     missed, undecided = _named(assessment, "missed"), _named(assessment, "undecided")
     correction = [EXPECTED.format(correction=assessment.correction)] if assessment.correction else []
@@ -108,6 +130,16 @@ def _finding_row(finding: Finding) -> tuple[str, ...]:
         f"{finding.rows:,}",
         interval_text(key, finding.interval) if key else "-",
         probability_text(finding.probability),
+    )
+
+
+def _test_row(finding: Finding) -> tuple[str, ...]:
+    key = finding.verdict.key
+    return (
+        value_text(key, finding.verdict.value) if key else "-",
+        f"{finding.rows:,}",
+        interval_text(key, finding.interval) if key else "-",
+        finding.status,
     )
 
 

@@ -38,7 +38,7 @@ def test_parse(text: str, expected: tuple[str, str | None, str, float]) -> None:
         ("recal[rare] >= 0.4", r"must be one of recall, .*got 'recal' \(did you mean 'recall'\?\)"),
         ("recall >= 0.4", r"recall must name a class, got none \(write recall\[...\] or \[\*\]\)"),
         ("recall[] >= 0.4", "recall must name a class"),
-        ("rmse >= 0.4", "rmse must name a dimension"),
+        ("support >= 4", "support must name a class"),
         ("accuracy[rare] >= 0.4", r"accuracy takes no selector, got 'rare' \(write accuracy\)"),
         ("accuracy >= high", "must be a number such as 0.40, got 'high'"),
         ("accuracy >= nan", "must be a number such as 0.40, got 'nan'"),

@@ -76,6 +76,7 @@ def test_equals_scikit_learn_on_scores(pairs: list[tuple[int, int]], seed: int) 
     assert [result["mae[a]"], result["mae[b]"]] == pytest.approx(mae.tolist())
     assert result["mae"] == pytest.approx(mae.mean())
     assert [result["rmse[a]"], result["rmse[b]"]] == pytest.approx(rmse.tolist())
+    assert result["rmse"] == pytest.approx(rmse.mean())
 
 
 def test_by_hand() -> None:
@@ -141,8 +142,8 @@ def test_keys_follow_the_label_space(tiers: LabelSpace) -> None:
     plain = evaluate(classes_only([0, 1], [0, 1]), LabelSpace(("a", "b"), ("b",)))
     assert not any(key.startswith(("mae", "rmse", "catastrophic")) for key in plain)
     keys = [key for metric in registered() if metric.applies(tiers) for key in metric.keys(tiers)]
-    assert {"recall[pilot]", "mae[evidence]", "mae", "rmse[evidence]", "catastrophic_failures"} <= set(keys)
-    assert "rmse" not in keys
+    assert {"recall[pilot]", "mae[evidence]", "mae", "rmse[evidence]", "rmse", "catastrophic_failures"} <= set(keys)
+    assert "recall" not in keys
 
 
 @pytest.mark.parametrize(

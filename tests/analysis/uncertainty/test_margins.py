@@ -104,6 +104,8 @@ def test_errors_vary_as_their_own_second_moment_says():
     assert lacking("mae[x] <= 1.5", metrics) == pytest.approx(1.5 / (Z * 2 / 10))
     assert lacking("mae <= 1.5", metrics) == pytest.approx(1.5 / (Z * 2 / 10))
     assert lacking("rmse[x] <= 2", metrics) == pytest.approx(3 / (Z * 2 / math.sqrt(200)))
+    # Dimensions err together, so their mean varies as one of them does.
+    assert lacking("rmse <= 2", {**metrics, "rmse": 5.0}) == pytest.approx(3 / (Z * 2 / math.sqrt(200)))
 
 
 def test_counts_of_rows_and_areas_under_curves():

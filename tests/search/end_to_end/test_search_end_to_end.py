@@ -130,6 +130,12 @@ def test_the_exported_folder_holds_what_others_expect(finished, exported):
     row = next(row for row in run.trials[facts["trial"]].epochs if row.epoch == facts["epoch"])
     assert facts["validation"]["minority_recall"] == pytest.approx(row.metrics["minority_recall"])
     assert sum(map(sum, facts["confusion"]["test"])) == 25
+    (opening,) = run.openings
+    assert (opening.trial, opening.confusion) == (facts["trial"], facts["confusion"]["test"])
+    stored = pd.read_parquet(run.resolve(opening.predictions))
+    assert pd.read_parquet(folder / "test_predictions.parquet").equals(stored)
+    assert printed.startswith(facts["decision"]["sentence"])
+    assert "Test split, opened " in printed
     assert 0 < facts["parameters"]["trained"] < facts["parameters"]["total"]
     assert " parameters (0." in (folder / "README.md").read_text()
     winning = yaml.safe_load((folder / "experiment.yaml").read_text())
@@ -279,6 +285,22 @@ def test_a_missed_criterion_stops_the_export_unless_it_is_forced(copied):
     assert not (copied / "model" / "adapter_config.json").exists()
     found = json.loads(rarecall(copied, "evaluate", "model", "--data", "articles.jsonl", "--json"))
     assert found["rows"] == 160
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("exported")
+def test_a_criterion_missed_on_the_test_split_alone_ends_the_export_with_a_code_of_its_own(copied):
+    """What an export stored of the test split is changed, and the second one goes by that: it opens nothing."""
+    run = read_ledger(copied / "runs" / "tiny")
+    (opening,) = run.openings
+    path = run.resolve(opening.predictions)
+    frame = pd.read_parquet(path)
+    frame.assign(predicted="pilot").to_parquet(path)
+    printed = rarecall(copied, "export", "runs/tiny", "-o", "model", expect=3)
+    assert printed.startswith("Do not ship: vaporware 0 % on the test split (0 of ")
+    assert "it was not opened again" in printed
+    assert json.loads((copied / "model" / "metrics.json").read_text())["decision"]["outcome"] == "do not ship"
+    assert len(read_ledger(run.folder).openings) == 1
 
 
 @pytest.fixture

@@ -3,75 +3,18 @@
 import json
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 
 from rarecall.analysis.criteria.verdicts import Assessment
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.analysis.predictions.parquet_file import write_predictions
-from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.search.export.card.metadata import metadata_block
 from rarecall.search.export.card.sections import criteria_section, data_section, limits_section, rule_section
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import measured_text, pass_gate, with_status
 from rarecall.trainables.models.classifier import ParameterCounts
-
-LABELS = LabelSpace(("common", "rare"), ("rare",))
-COUNTS = {"train": {"common": 2000, "rare": 31}, "validation": {"common": 100, "rare": 3}}
-
-
-def some_predictions():
-    """80 of 100 common rows right, and 1 of 3 rare ones."""
-    predicted = np.array([0] * 80 + [1] * 20 + [1, 0, 0])
-    rare = np.where(predicted == 1, 0.9, 0.1)
-    return Predictions(
-        rows=np.arange(103),
-        true_class=np.repeat([0, 1], (100, 3)),
-        predicted_class=predicted,
-        probabilities=np.stack([1 - rare, rare], axis=1),
-    )
-
-
-def make_run(folder, criteria):
-    predictions = some_predictions()
-    write_predictions(folder / "predictions.parquet", predictions, LABELS)
-    header = {
-        "kind": "run",
-        "run_id": "r1",
-        "name": "made",
-        "criteria": list(criteria),
-        "objective": "minority_recall",
-        "labels": {"classes": LABELS.classes, "minority": LABELS.minority},
-        "class_counts": COUNTS,
-        "data_hash": "abc",
-        "versions": {"torch": "2.13"},
-        "trials_asked": 1,
-        "seed": 0,
-    }
-    epoch = {
-        "kind": "epoch",
-        "trial": "t0001",
-        "epoch": 2,
-        "metrics": evaluate(predictions, LABELS),
-        "confusion": None,
-        "train_loss": 0.5,
-        "seconds": 1.0,
-        "peak_memory_mb": None,
-        "checkpoint": "checkpoint",
-        "predictions": "predictions.parquet",
-        "score": 0.0,
-    }
-    with Ledger(folder / "ledger.jsonl") as ledger:
-        for row in (header, {"kind": "trial", "trial": "t0001", "params": {}}, epoch):
-            ledger.append(row)
-    run = read_ledger(folder)
-    return run, run.trials["t0001"].epochs[0]
-
+from tests.small_run import make_run
 
 CRITERIA = ("recall[common] >= 0.9", "recall[rare] >= 0.4", "recall[common] >= 0.7", "accuracy >= 0.95")
 
@@ -155,9 +98,7 @@ def test_the_hub_can_read_the_metadata(tmp_path, base, adapter, known):
     if adapter:
         (tmp_path / "adapter_config.json").write_text(json.dumps({}))
     metrics = dict(row.metrics)
-    made = Exported(
-        tmp_path, run.trials["t0001"], row, metrics, None, None, Assessment((), 1.0, 0.9), ParameterCounts(1, 2)
-    )
+    made = Exported(tmp_path, run.trials["t0001"], row, metrics, Assessment((), 1.0, 0.9), ParameterCounts(1, 2))
     block = metadata_block(made, load_experiment(tmp_path / "experiment.yaml"))
     data = ModelCard(f"{block}\n# made\n").data
     assert (data.base_model, getattr(data, "base_model_relation", None)) == known
