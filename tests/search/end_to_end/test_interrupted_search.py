@@ -73,7 +73,7 @@ def test_a_search_that_is_interrupted_and_killed_goes_on_to_exactly_its_trials(t
     assert code == 130, told
     assert "Traceback" not in told
     assert "stopped; everything finished so far is kept in runs/tiny" in told
-    assert "go on with: rarecall tune experiment.yaml --resume" in told
+    assert "resume with: rarecall tune experiment.yaml --resume" in told
     after_interrupt = ledger.read_bytes()
     interrupted = read_ledger(ledger)
     assert interrupted.problems == []

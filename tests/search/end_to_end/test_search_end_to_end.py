@@ -297,7 +297,7 @@ def messages(tmp_path):
         "data": {"path": "messages.csv", "text": "message", "label": "kind", "split": {"validation": 0.3, "test": 0}},
         "task": {"kind": "multiclass"},
         "model": {"max_length": 16, "lora": {"layers": "last 1", "rank": 4}},
-        "training": {"epochs": 2, "batch_size": 8, "learning_rate": 5e-3},
+        "training": {"epochs": 2, "batch_size": 8, "learning_rate": 5e-3, "precision": "fp32"},
         "space": {"training.loss.gamma": None, "training.warmup": {"choices": [0.0, 0.2]}},
         "objective": "recall[oos]",
         "search": {"trials": 2, "stop_early": None},
