@@ -1,7 +1,7 @@
 """The leaderboard: one row per trial with its best epoch, the best trial first; as a frame, as text, CSV and JSON."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import pandas as pd
 from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.judging import Judged, MetricsTable
+from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.standings import RankBy, Standing, pareto_set, standing_at, standings
+from rarecall.analysis.runs.standings import RankBy, Standing, baseline_standings, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
 from rarecall.analysis.text import leaderboard as leaderboard_text
 
@@ -71,9 +72,19 @@ def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 
     return leaderboard_text.render(_in_order(frame, run), run, width, limit, frame.attrs["rank_by"])
 
 
-def to_csv(frame: pd.DataFrame) -> str:
-    """The whole frame as CSV, numbers in full."""
-    return frame.to_csv(index=False, lineterminator="\n")
+def to_csv(frame: pd.DataFrame, run: Run | None = None) -> str:
+    """The whole frame as CSV, numbers in full; behind the trials the baselines of the run, without a rank."""
+    told = frame.to_csv(index=False, lineterminator="\n")
+    if run is None or not run.baselines:
+        return told
+    rows = _baseline_frame(run).reindex(columns=frame.columns)
+    return told + rows.to_csv(index=False, header=False, lineterminator="\n")
+
+
+def _baseline_frame(run: Run) -> pd.DataFrame:
+    """The columns that do not depend on the trials, for the baselines; as trials have them, but for rank and status."""
+    frame = pd.DataFrame(_columns(baseline_standings(run), run))
+    return frame.assign(rank=None, status="baseline", epoch=None, epochs=None, pareto=None)
 
 
 def to_json(frame: pd.DataFrame, run: Run) -> str:
@@ -82,6 +93,8 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
     assessment: the winner's verdicts with interval and probability, null without its stored predictions. Each trial has
     the fixed columns of the frame, criteria (list of text, value, status, violation), params, origin (of the
     parameters: own, known or sampler), and the metrics, confusion, checkpoint and predictions of its best epoch.
+    baselines: the best first, as their rows in the ledger with criteria. advantage: what the winner gains over the best
+    of them, null without baselines or stored predictions.
     """
     ranked = _in_order(frame, run)
     best = next((standing for standing in ranked if standing.exportable), None)
@@ -96,10 +109,18 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         },
         "winner": best.record.trial if best else None,
         "assessment": assessment.plain() if assessment else None,
+        "advantage": found.plain() if (found := advantage(best, run)) else None,
         "problems": run.problems,
+        "baselines": [_baseline_object(standing, run) for standing in baseline_standings(run)],
         "trials": list(_objects(frame, ranked)),
     }
     return dumps(document, indent=2)
+
+
+def baselines_json(run: Run, test: Mapping[str, Mapping[str, float]]) -> str:
+    """The baselines of a run as in `to_json`, the best first. test: their metrics on the test split, by name."""
+    told = [_baseline_object(standing, run) for standing in baseline_standings(run)]
+    return dumps([one | {"test_metrics": test.get(one["baseline"])} for one in told], indent=2)
 
 
 def _winner(ranked: Iterable[Standing]) -> TrialRecord | None:
@@ -165,16 +186,25 @@ def _outcome(best: EpochRow | None, run: Run) -> str | None:
     return band.name if band else None
 
 
+def _baseline_object(standing: Standing, run: Run) -> dict[str, Any]:
+    row = run.baselines[standing.record.trial].as_row()
+    told = {key: value for key, value in row.items() if key != "kind"}
+    return told | {"criteria_met": standing.met, "criteria": _criteria(standing)}
+
+
+def _criteria(standing: Standing) -> list[dict[str, Any]]:
+    return [
+        {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
+        for one in standing.verdicts
+    ]
+
+
 def _objects(frame: pd.DataFrame, ranked: Sequence[Standing]) -> Iterator[dict[str, Any]]:
     fixed = frame[list(FIXED_COLUMNS)].astype(object).where(frame[list(FIXED_COLUMNS)].notna(), None)
     for figures, standing in zip(fixed.to_dict("records"), ranked, strict=True):
         best = standing.best
-        criteria = [
-            {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
-            for one in standing.verdicts
-        ]
         yield {str(column): figure for column, figure in figures.items()} | {
-            "criteria": criteria,
+            "criteria": _criteria(standing),
             "params": standing.record.params,
             "origin": standing.record.origin,
             "metrics": best.metrics if best else {},

@@ -20,6 +20,7 @@ from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.criterion import check_objective, check_second_objective
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.stored import load_stored
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.run import (
     EndRow,
     EpochRow,
@@ -51,6 +52,7 @@ KEYS = {
     "trial": ("trial", "params"),
     "epoch": _required(EpochRow),
     "end": _required(EndRow),
+    "baseline": _required(BaselineRow),
 }
 
 
@@ -149,6 +151,7 @@ class _Reader:
         self.trials: dict[str, TrialRecord] = {}
         self.started: set[str] = set()
         self.epochs: dict[str, dict[int, EpochRow]] = {}
+        self.baselines: dict[str, BaselineRow] = {}
         self.problems: list[str] = []
 
     def take(self, first: int, lines: Sequence[bytes], *, last: int) -> None:
@@ -194,6 +197,7 @@ class _Reader:
             header_labels(header),
             header["objective"],
             header_bands(header),
+            self.baselines,
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -217,6 +221,9 @@ class _Reader:
         elif kind == "end":
             end = EndRow.from_row(row)
             self._record(end.trial).end = end
+        elif kind == "baseline":
+            baseline = BaselineRow.from_row(row)
+            self.baselines[baseline.baseline] = baseline
         elif kind == "run":
             load_stored(self._home(), row.get("plugins") or (), known=True)
             header_criteria(row)

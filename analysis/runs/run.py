@@ -11,6 +11,8 @@ from rarecall.analysis.criteria.bands import Band, read_bands
 from rarecall.analysis.criteria.criterion import Criterion, parse
 from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.runs.baseline import BaselineRow
+from rarecall.analysis.runs.rows import number, numbers
 
 EndStatus = Literal["completed", "stopped", "failed"]
 TrialStatus = Literal["running", "completed", "stopped", "failed"]
@@ -63,18 +65,18 @@ class EpochRow:
         return cls(
             trial=str(row["trial"]),
             epoch=epoch,
-            metrics=_numbers(row["metrics"]),
+            metrics=numbers(row["metrics"]),
             confusion=row.get("confusion"),
-            train_loss=_number(row, "train_loss"),
-            seconds=_number(row, "seconds"),
-            peak_memory_mb=_number(row, "peak_memory_mb"),
+            train_loss=number(row, "train_loss"),
+            seconds=number(row, "seconds"),
+            peak_memory_mb=number(row, "peak_memory_mb"),
             checkpoint=row.get("checkpoint"),
             predictions=row.get("predictions"),
-            score=_number(row, "score"),
-            time=_number(row, "time"),
+            score=number(row, "score"),
+            time=number(row, "time"),
             rule=tuple(row.get("rule") or ()),
-            validation_loss=_number(row, "validation_loss"),
-            train_metrics=_numbers(row.get("train_metrics") or {}),
+            validation_loss=number(row, "validation_loss"),
+            train_metrics=numbers(row.get("train_metrics") or {}),
             gpus=float(row.get("gpus") or 0.0),
             node=str(row.get("node") or ""),
         )
@@ -102,7 +104,7 @@ class EndRow:
         """
         if row["status"] not in get_args(EndStatus):
             raise ValueError(f"the status must be one of {', '.join(get_args(EndStatus))}, got {row['status']!r}")
-        return cls(str(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
+        return cls(str(row["trial"]), row["status"], str(row.get("reason") or ""), number(row, "time"))
 
 
 @dataclass
@@ -143,6 +145,7 @@ class Run:
     headers: the `run` rows as written, one per start or resume; the last one gives criteria, labels, objective
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
+    baselines: by name; none in ledgers that are older than they are, or without `search.baselines`.
     """
 
     folder: Path
@@ -153,6 +156,7 @@ class Run:
     labels: LabelSpace
     objective: str
     bands: tuple[Band, ...] = ()
+    baselines: dict[str, BaselineRow] = field(default_factory=dict)
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -191,15 +195,3 @@ def header_bands(header: Mapping[str, Any]) -> tuple[Band, ...]:
 def header_labels(header: Mapping[str, Any]) -> LabelSpace:
     """The label space of a `run` row, written as `dataclasses.asdict` gives it."""
     return LabelSpace.from_plain(header["labels"])
-
-
-def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
-    """The same mapping where it holds plain numbers only, as nearly always: that makes 50,000 rows quick to read."""
-    if set(map(type, metrics.values())) <= {float}:
-        return metrics
-    return {key: math.nan if value is None else float(value) for key, value in metrics.items()}
-
-
-def _number(row: Mapping[str, Any], key: str) -> float:
-    value = row.get(key)
-    return math.nan if value is None else float(value)
