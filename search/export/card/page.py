@@ -8,6 +8,7 @@ from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.search.export.card.metadata import base_on_the_hub, metadata_block
 from rarecall.search.export.card.script import plain_script
 from rarecall.search.export.card.sections import (
+    baselines_section,
     criteria_section,
     data_section,
     limits_section,
@@ -33,7 +34,7 @@ Chosen among {trials} trials by its criteria, then by {objective}, on the valida
 {recalls}
 
 The validation split chose this trial, so its figures flatter. The test split was opened once, for this export.
-
+{baselines}
 ## Criteria
 
 {criteria}
@@ -89,6 +90,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         trials=len(run.trials),
         objective=run.objective,
         recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
+        baselines=baselines_section(exported, run),
         criteria=criteria_section(exported.assessment),
         limits=limits_section(
             run, folder.name, experiment.data.image is not None, text_tokens(task, experiment.model.max_length)

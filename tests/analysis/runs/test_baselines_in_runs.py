@@ -14,6 +14,7 @@ from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.report import of_run, page
 from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.leaderboard import leaderboard, to_csv, to_json, to_text, winner
@@ -170,3 +171,13 @@ def test_without_predictions_or_with_other_rows_nothing_is_said(run, tmp_path):
     assert advantage(standing, run) is None
     assert advantage(None, run) is None
     assert json.loads(to_json(leaderboard(run), run))["advantage"] is None
+
+
+def test_the_report_has_them_under_verdict_and_leaderboard(run):
+    html = page(of_run(run))
+    assert "<caption>Baselines, fitted to all 5,000 training rows</caption>" in html
+    assert "the baseline-strong" in html
+    assert "The winner finds 20.0 points more of the rare rows than the best baseline, baseline-strong" in html
+    without = page(of_run(replace(run, baselines={})))
+    assert "Baselines, fitted to" not in without
+    assert "best baseline" not in without
