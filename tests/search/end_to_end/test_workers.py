@@ -29,7 +29,7 @@ EXPERIMENT = {
     },
     "criteria": ["recall[rare] >= 0.5"],
     # Without a scheduler, and before the sampler learns from results, both searches ask for the same trials.
-    "search": {"trials": 4, "stop_early": None},
+    "search": {"trials": 4, "stop_early": None, "baselines": False},
 }
 
 
