@@ -93,7 +93,7 @@ def test_a_search_runs_all_its_trials_and_writes_everything_down(finished):
     ]
     assert "Baselines, fitted to all 96 training rows" in printed
     told = rarecall(folder, "compare", "runs/tiny:t0001", "runs/tiny:baseline-features", "--json")
-    assert json.loads(told)[0]["rows"] == 40
+    assert json.loads(told)[0]["rows"] == 39
     assert "train " in printed
     assert "t0001 started" in printed
     assert "tiny: 3 trials" in printed
