@@ -1,4 +1,4 @@
-r"""What a search is worth on an experiment's test split: beside a linear model, and beside the same model unmitigated.
+r"""What a search is worth on an experiment's test split: beside baselines, and beside the same model unmitigated.
 
     python benchmarks/systems.py experiments/retina_grades.yaml [--seeds 0 1 2] [--metrics macro_f1 minority_recall …]
     rarecall generate -o data/many_articles.jsonl --rows 10400
@@ -7,7 +7,8 @@ r"""What a search is worth on an experiment's test split: beside a linear model,
 
 For each seed, a search (the seed is that of the search and of training), its winner exported and measured on the test
 split; and one training of the experiment's own settings with every remedy off. Mean and range over the seeds. The
-floors are those of `floors.py`. Run folders go where the experiment puts them, with the seed behind their names.
+baselines are those of `rarecall baseline`, on all training rows. Run folders go where the experiment puts them, with
+the seed behind their names.
 
 The second example trains on as many articles as the experiment has by itself, and judges by 7,800 instead of 208.
 """
@@ -26,16 +27,15 @@ from typing import Any
 
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
-from floors import floors
 from rich.console import Console
 from seed_table import seed_table, spread
 
 from rarecall.analysis.errors import Fault, InputError, RarecallError
+from rarecall.search.engine.baselines import baselines_alone
 from rarecall.search.engine.launch import LaunchOptions, launch
 from rarecall.search.experiment.overrides import parse_assignments
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.export.command import ExportOptions, export_trial
-from rarecall.trainables.data.prepare import load_splits
 
 UNMITIGATED = {
     "training.oversampling.ratio": 0.0,
@@ -69,18 +69,18 @@ def load(path: Path, seed: int, overrides: Mapping[str, Any]) -> LoadedExperimen
     return load_experiment(path, {"search.seed": seed, "training.seed": seed, **overrides})
 
 
-def compare(
-    path: Path, changes: Mapping[str, Any], seeds: Sequence[int], shown: Sequence[str], characters: bool
-) -> str:
-    """The table: one column per metric, floors and ways down the side."""
+def compare(path: Path, changes: Mapping[str, Any], seeds: Sequence[int], shown: Sequence[str]) -> str:
+    """The table: one column per metric, baselines and ways down the side."""
     plain = load_experiment(path, changes)
-    data = load_splits(plain.experiment, plain.folder)
-    rows: dict[str, list[Metrics]] = {floor.name: [floor.metrics] for floor in floors(data, characters)}
+    _, measured = baselines_alone(plain, Console(stderr=True), test=True)
+    if not measured:
+        raise InputError("data.split", [Fault("data.split.test", "must leave test rows to be judged by", "none")])
+    rows: dict[str, list[Metrics]] = {name: [metrics] for name, metrics in measured.items()}
     _check_shown(shown, rows)
     minutes = []
     for seed in seeds:
         for name, overrides in (("no mitigation", UNMITIGATED), ("rarecall", {})):
-            loaded = load(path, seed, {**changes, **overrides})
+            loaded = load(path, seed, {"search.baselines": False, **changes, **overrides})
             loaded = loaded.without_search() if overrides else loaded
             folder = loaded.run_folder().with_name(f"{loaded.experiment.name}-seed{seed}")
             metrics, taken = test_metrics(loaded, folder)
@@ -110,11 +110,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--metrics", nargs="+", default=list(SHOWN))
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--characters", action="store_true", help="floors over characters, for scripts without spaces")
     options = parser.parse_args()
     try:
         changes = parse_assignments(options.changes)
-        print(compare(options.experiment, changes, options.seeds, options.metrics, options.characters))
+        print(compare(options.experiment, changes, options.seeds, options.metrics))
     except RarecallError as error:
         print(error, file=sys.stderr)
         return error.exit_code

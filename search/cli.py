@@ -11,6 +11,7 @@ COMMANDS = (
     preparing.generate,
     preparing.profile,
     preparing.estimate,
+    preparing.baseline,
     launching.tune,
     launching.train,
     launching.finalists,

@@ -13,6 +13,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Meaning, read_outside
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
@@ -51,7 +52,7 @@ class Target:
 
 
 def open_target(text: str, meaning: Meaning | None = None) -> Target:
-    """Open `RUN:TRIAL`, the folder of a run (its winner), a folder that holds predictions, or a file of predictions.
+    """Open a run (its winner), `RUN:TRIAL` or `RUN:BASELINE`, a folder that holds predictions, or a file of them.
 
     meaning: of a file from elsewhere; a file within a run folder means what its run says.
 
@@ -93,7 +94,16 @@ def _file(name: str, path: Path, meaning: Meaning) -> Target:
     return Target(name, *read_outside(path, meaning))
 
 
+def _baseline(name: str, run: Run, row: BaselineRow) -> Target:
+    if row.predictions is None:
+        raise RunError(f"{run.folder}: {row.baseline} has stored no predictions (run the search again)")
+    predictions = read_predictions(run.resolve(row.predictions), run.labels)
+    return Target(name, predictions, run.labels, run.criteria, row.settings)
+
+
 def _trial(name: str, run: Run, trial: str) -> Target:
+    if trial in run.baselines:
+        return _baseline(name, run, run.baselines[trial])
     if trial not in run.trials:
         raise RunError(f"{run.folder}: has no trial {trial!r} (`rarecall leaderboard {run.folder}` lists them)")
     record = run.trials[trial]

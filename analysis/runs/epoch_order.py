@@ -12,5 +12,6 @@ from rarecall.analysis.runs.run import EpochRow, Run
 def best_first(rows: Sequence[EpochRow], run: Run) -> IntArray:
     """Positions of the rows, the best first, the earlier one on ties; trials on all rows before those on a sample."""
     keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
-    sampled = np.array([run.trials[row.trial].refit_of is None for row in rows], dtype=np.bool_)
+    whole = {name for name, record in run.trials.items() if record.refit_of is not None}
+    sampled = np.array([row.trial not in whole for row in rows], dtype=np.bool_)
     return np.lexsort([*(-column for column in keys.T[::-1]), sampled])

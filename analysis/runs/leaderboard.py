@@ -1,7 +1,7 @@
 """The leaderboard: one row per trial with its best epoch, the best trial first; as a frame, as text, CSV and JSON."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.judging import Judged, MetricsTable
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, expectations
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.opened import Opened, read_opened
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.standings import RankBy, Standing, pareto_set, standing_at, standings
+from rarecall.analysis.runs.standings import RankBy, Standing, baseline_standings, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
 from rarecall.analysis.text import leaderboard as leaderboard_text
 
@@ -86,9 +87,19 @@ def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 
     return leaderboard_text.render(ranked, run, width, limit, frame.attrs["rank_by"], found, opened)
 
 
-def to_csv(frame: pd.DataFrame) -> str:
-    """The whole frame as CSV, numbers in full."""
-    return frame.to_csv(index=False, lineterminator="\n")
+def to_csv(frame: pd.DataFrame, run: Run | None = None) -> str:
+    """The whole frame as CSV, numbers in full; behind the trials the baselines of the run, without a rank."""
+    told = frame.to_csv(index=False, lineterminator="\n")
+    if run is None or not run.baselines:
+        return told
+    rows = _baseline_frame(run).reindex(columns=frame.columns)
+    return told + rows.to_csv(index=False, header=False, lineterminator="\n")
+
+
+def _baseline_frame(run: Run) -> pd.DataFrame:
+    """The columns that do not depend on the trials, for the baselines; as trials have them, but for rank and status."""
+    frame = pd.DataFrame(_columns(baseline_standings(run), run))
+    return frame.assign(rank=None, status="baseline", epoch=None, epochs=None, pareto=None)
 
 
 def to_json(frame: pd.DataFrame, run: Run) -> str:
@@ -96,10 +107,12 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
 
     assessment: the winner's verdicts on fresh rows with interval and probability, null without its stored predictions.
     test: what the test split said of it, null where no export has opened it for it; decision: whether to ship, by that.
-    correction: how figures were corrected for having been chosen, null where nothing was. Each trial has the fixed
-    columns of the frame, criteria (list of text, value, status, violation), params, origin (of the parameters: own,
-    known or sampler), the metrics as measured, confusion, checkpoint and predictions of its best epoch, and expected:
-    what fresh rows should give, by metric; of the first trials only, empty for the others.
+    advantage: what the winner gains over the best baseline, null without baselines or stored predictions. correction:
+    how figures were corrected for having been chosen, null where nothing was. baselines: the best first, as their rows
+    in the ledger with criteria. Each trial has the fixed columns of the frame, criteria (list of text, value, status,
+    violation), params, origin (of the parameters: own, known or sampler), the metrics as measured, confusion,
+    checkpoint and predictions of its best epoch, and expected: what fresh rows should give, by metric; of the first
+    trials only, empty for the others.
     """
     ranked = _in_order(frame, run)
     best = next((standing for standing in ranked if standing.may_win), None)
@@ -118,11 +131,19 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         "assessment": assessment.plain() if assessment else None,
         "test": tested.plain() if tested else None,
         "decision": tested.decision.plain() if tested and tested.decision else None,
+        "advantage": gained.plain() if (gained := advantage(best, run)) else None,
         "correction": found.plain(),
         "problems": [*run.problems, *unread],
+        "baselines": [_baseline_object(standing, run) for standing in baseline_standings(run)],
         "trials": list(_objects(frame, ranked, found)),
     }
     return dumps(document, indent=2)
+
+
+def baselines_json(run: Run, test: Mapping[str, Mapping[str, float]]) -> str:
+    """The baselines of a run as in `to_json`, the best first. test: their metrics on the test split, by name."""
+    told = [_baseline_object(standing, run) for standing in baseline_standings(run)]
+    return dumps([one | {"test_metrics": test.get(one["baseline"])} for one in told], indent=2)
 
 
 def _in_order(frame: pd.DataFrame, run: Run) -> list[Standing]:
@@ -198,16 +219,25 @@ def _outcome(best: EpochRow | None, run: Run) -> str | None:
     return band.name if band else None
 
 
+def _baseline_object(standing: Standing, run: Run) -> dict[str, Any]:
+    row = run.baselines[standing.record.trial].as_row()
+    told = {key: value for key, value in row.items() if key != "kind"}
+    return told | {"criteria_met": standing.met, "criteria": _criteria(standing)}
+
+
+def _criteria(standing: Standing) -> list[dict[str, Any]]:
+    return [
+        {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
+        for one in standing.verdicts
+    ]
+
+
 def _objects(frame: pd.DataFrame, ranked: Sequence[Standing], found: Expectations) -> Iterator[dict[str, Any]]:
     fixed = frame[list(FIXED_COLUMNS)].astype(object).where(frame[list(FIXED_COLUMNS)].notna(), None)
     for figures, standing in zip(fixed.to_dict("records"), ranked, strict=True):
         best = standing.best
-        criteria = [
-            {"text": one.criterion.text, "value": one.value, "status": one.status, "violation": one.violation}
-            for one in standing.verdicts
-        ]
         yield {str(column): figure for column, figure in figures.items()} | {
-            "criteria": criteria,
+            "criteria": _criteria(standing),
             "params": standing.record.params,
             "origin": standing.record.origin,
             "metrics": best.metrics if best else {},

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from rarecall.analysis.collection import no_collection
 from rarecall.analysis.criteria.criterion import check_objective, check_second_objective
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.stored import load_stored
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.confined import trial_name
 from rarecall.analysis.runs.run import (
     EndRow,
@@ -54,6 +55,7 @@ KEYS = {
     "epoch": _required(EpochRow),
     "end": _required(EndRow),
     "test": _required(OpeningRow),
+    "baseline": _required(BaselineRow),
 }
 
 
@@ -153,7 +155,16 @@ class _Reader:
         self.started: set[str] = set()
         self.epochs: dict[str, dict[int, EpochRow]] = {}
         self.openings: list[OpeningRow] = []
+        self.baselines: dict[str, BaselineRow] = {}
         self.problems: list[str] = []
+        self._kinds: Mapping[Any, Callable[[dict[str, Any]], None]] = {
+            "run": self._header,
+            "trial": self._trial,
+            "epoch": self._epoch,
+            "end": self._end,
+            "test": self._test,
+            "baseline": self._baseline,
+        }
 
     def take(self, first: int, lines: Sequence[bytes], *, last: int) -> None:
         """Read lines of which the first has the number `first`; `last` is the number of the ledger's last line."""
@@ -198,8 +209,9 @@ class _Reader:
             header_labels(header),
             header["objective"],
             header_bands(header),
-            _held(self.path),
-            tuple(self.openings),
+            live=_held(self.path),
+            openings=tuple(self.openings),
+            baselines=self.baselines,
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -210,30 +222,40 @@ class _Reader:
             raise TypeError(f"a row must be an object, got {type(row).__name__}")
         if row.get("schema") != SCHEMA_VERSION:
             raise ValueError(f"the schema must be version {SCHEMA_VERSION}, got {row.get('schema')!r}")
-        kind = row.get("kind")
-        if kind == "epoch":
-            epoch = EpochRow.from_row(row)
-            self._record(epoch.trial)
-            self.epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
-        elif kind == "trial":
-            record = self._record(trial_name(row["trial"]))
-            record.params, record.end = dict(row["params"]), None
-            record.mitigation, record.origin = row.get("mitigation") or {}, str(row.get("origin") or "")
-            self.started.add(record.trial)
-        elif kind == "end":
-            end = EndRow.from_row(row)
-            self._record(end.trial).end = end
-        elif kind == "test":
-            self.openings.append(OpeningRow.from_row(row))
-        elif kind == "run":
-            load_stored(self._home(), row.get("plugins") or (), known=True)
-            header_criteria(row)
-            header_bands(row)
-            check_objective(row["objective"], header_labels(row))
-            check_second_objective(row.get("second_objective"), row["objective"], header_labels(row))
-            self.headers.append(row)
-        else:
-            raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {kind!r}")
+        add = self._kinds.get(row.get("kind"))
+        if add is None:
+            raise ValueError(f"the kind must be one of {', '.join(KEYS)}, got {row.get('kind')!r}")
+        add(row)
+
+    def _epoch(self, row: Mapping[str, Any]) -> None:
+        epoch = EpochRow.from_row(row)
+        self._record(epoch.trial)
+        self.epochs.setdefault(epoch.trial, {})[epoch.epoch] = epoch
+
+    def _trial(self, row: Mapping[str, Any]) -> None:
+        record = self._record(trial_name(row["trial"]))
+        record.params, record.end = dict(row["params"]), None
+        record.mitigation, record.origin = row.get("mitigation") or {}, str(row.get("origin") or "")
+        self.started.add(record.trial)
+
+    def _end(self, row: Mapping[str, Any]) -> None:
+        end = EndRow.from_row(row)
+        self._record(end.trial).end = end
+
+    def _test(self, row: Mapping[str, Any]) -> None:
+        self.openings.append(OpeningRow.from_row(row))
+
+    def _baseline(self, row: Mapping[str, Any]) -> None:
+        baseline = BaselineRow.from_row(row)
+        self.baselines[baseline.baseline] = baseline
+
+    def _header(self, row: dict[str, Any]) -> None:
+        load_stored(self._home(), row.get("plugins") or (), known=True)
+        header_criteria(row)
+        header_bands(row)
+        check_objective(row["objective"], header_labels(row))
+        check_second_objective(row.get("second_objective"), row["objective"], header_labels(row))
+        self.headers.append(row)
 
     def _home(self) -> Path:
         """The run folder; finalists have a ledger of their own within it."""

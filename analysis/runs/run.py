@@ -11,7 +11,9 @@ from rarecall.analysis.criteria.bands import Band, read_bands
 from rarecall.analysis.criteria.criterion import Criterion, parse
 from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.confined import relative_path, trial_name, within
+from rarecall.analysis.runs.rows import number, numbers
 
 # Where a trial's parameters come from: those of another one, which is trained again on all rows.
 REFIT = "all rows: "
@@ -69,18 +71,18 @@ class EpochRow:
         return cls(
             trial=trial_name(row["trial"]),
             epoch=epoch,
-            metrics=_numbers(row["metrics"]),
+            metrics=numbers(row["metrics"]),
             confusion=row.get("confusion"),
-            train_loss=_number(row, "train_loss"),
-            seconds=_number(row, "seconds"),
-            peak_memory_mb=_number(row, "peak_memory_mb"),
+            train_loss=number(row, "train_loss"),
+            seconds=number(row, "seconds"),
+            peak_memory_mb=number(row, "peak_memory_mb"),
             checkpoint=relative_path(row.get("checkpoint")),
             predictions=relative_path(row.get("predictions")),
-            score=_number(row, "score"),
-            time=_number(row, "time"),
+            score=number(row, "score"),
+            time=number(row, "time"),
             rule=tuple(row.get("rule") or ()),
-            validation_loss=_number(row, "validation_loss"),
-            train_metrics=_numbers(row.get("train_metrics") or {}),
+            validation_loss=number(row, "validation_loss"),
+            train_metrics=numbers(row.get("train_metrics") or {}),
             gpus=float(row.get("gpus") or 0.0),
             node=str(row.get("node") or ""),
         )
@@ -108,7 +110,7 @@ class EndRow:
         """
         if row["status"] not in get_args(EndStatus):
             raise ValueError(f"the status must be one of {', '.join(get_args(EndStatus))}, got {row['status']!r}")
-        return cls(trial_name(row["trial"]), row["status"], str(row.get("reason") or ""), _number(row, "time"))
+        return cls(trial_name(row["trial"]), row["status"], str(row.get("reason") or ""), number(row, "time"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ class OpeningRow:
         predictions = relative_path(row["predictions"])
         if predictions is None:
             raise ValueError("a test row must name its predictions, got none")
-        metrics, confusion = _numbers(row["metrics"]), row.get("confusion")
-        return cls(trial_name(row["trial"]), int(row["epoch"]), metrics, confusion, predictions, _number(row, "time"))
+        metrics, confusion = numbers(row["metrics"]), row.get("confusion")
+        return cls(trial_name(row["trial"]), int(row["epoch"]), metrics, confusion, predictions, number(row, "time"))
 
 
 @dataclass
@@ -189,6 +191,7 @@ class Run:
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
     live: whether the search was writing when the ledger was read. openings: of the test split, in their order.
+    baselines: by name; none in ledgers that are older than they are, or without `search.baselines`.
     """
 
     folder: Path
@@ -201,6 +204,7 @@ class Run:
     bands: tuple[Band, ...] = ()
     live: bool = False
     openings: tuple[OpeningRow, ...] = ()
+    baselines: dict[str, BaselineRow] = field(default_factory=dict)
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -249,15 +253,3 @@ def header_bands(header: Mapping[str, Any]) -> tuple[Band, ...]:
 def header_labels(header: Mapping[str, Any]) -> LabelSpace:
     """The label space of a `run` row, written as `dataclasses.asdict` gives it."""
     return LabelSpace.from_plain(header["labels"])
-
-
-def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
-    """The same mapping where it holds plain numbers only, as nearly always: that makes 50,000 rows quick to read."""
-    if set(map(type, metrics.values())) <= {float}:
-        return metrics
-    return {key: math.nan if value is None else float(value) for key, value in metrics.items()}
-
-
-def _number(row: Mapping[str, Any], key: str) -> float:
-    value = row.get(key)
-    return math.nan if value is None else float(value)

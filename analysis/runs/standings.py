@@ -12,11 +12,12 @@ from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.criteria.criterion import SECONDS, Criterion, Verdict
 from rarecall.analysis.criteria.judging import Judged, MetricsTable, judge_all
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, judge, objective_key, objective_value
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.epoch_order import best_first
 from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.expectations import Expectations, expectations
 from rarecall.analysis.runs.pareto_front import pareto
-from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.analysis.runs.run import EndRow, EpochRow, Run, TrialRecord
 
 RankBy = Literal["criteria", "objective", "probability", "lower_bound", "expected"]
 RANK_BY: tuple[RankBy, ...] = get_args(RankBy)
@@ -98,7 +99,7 @@ def standings(run: Run, rank_by: RankBy = "criteria") -> list[Standing]:
     for the `ASSESSED` first trials that have stored predictions. The epoch that a trial counts with is chosen in the
     order of the criteria always. Trials without an epoch come last, failed ones at the very end.
     """
-    ranked = _by_criteria(run)
+    ranked = _by_criteria(list(run.trials.values()), run)
     if rank_by == "objective":
         return sorted(ranked, key=lambda one: -_objective(one, run))
     if rank_by != "criteria":
@@ -154,8 +155,31 @@ def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: flo
     return Standing(record, best, run.criteria, ranked_by, run.live)
 
 
-def _by_criteria(run: Run) -> list[Standing]:
-    records = list(run.trials.values())
+def baseline_standings(run: Run) -> list[Standing]:
+    """The baselines of a run in the same order, each as a trial of one epoch that left no checkpoint."""
+    return _by_criteria([_as_trial(row) for row in run.baselines.values()], run)
+
+
+def _as_trial(row: BaselineRow) -> TrialRecord:
+    epoch = EpochRow(
+        trial=row.baseline,
+        epoch=1,
+        metrics=row.metrics,
+        confusion=row.confusion,
+        train_loss=math.nan,
+        seconds=row.seconds,
+        peak_memory_mb=0.0,
+        checkpoint=None,
+        predictions=row.predictions,
+        score=math.nan,
+        time=row.time,
+        rule=row.rule,
+    )
+    end = EndRow(row.baseline, "completed", row.title, row.time)
+    return TrialRecord(row.baseline, dict(row.settings), [epoch], end, origin="baseline")
+
+
+def _by_criteria(records: Sequence[TrialRecord], run: Run) -> list[Standing]:
     rows = [row for record in records for row in record.epochs]
     owner = np.repeat(np.arange(len(records)), [len(record.epochs) for record in records])
     order = best_first(rows, run)

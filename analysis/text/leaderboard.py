@@ -3,14 +3,25 @@
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rarecall.analysis.criteria.criterion import SECONDS
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
+from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.expectations import Expectations
 from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import RankBy, Standing, bargain, judged, objective_text, pareto_set
+from rarecall.analysis.runs.standings import (
+    RankBy,
+    Standing,
+    bargain,
+    baseline_standings,
+    judged,
+    objective_text,
+    pareto_set,
+)
+from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names, total_width
 from rarecall.analysis.text.winner import plain, winner_lines
 from rarecall.analysis.text.wording import duration_text, interval_text, probability_text, value_text
@@ -43,8 +54,10 @@ def render(
         parts += [
             _table(ranked[:limit], run, width, rank_by, found),
             _left_out(ranked, limit),
+            baseline_lines(run, width),
             _intervals(ranked[:limit], run, width),
             winner_lines(ranked, run, width, found, opened),
+            _against_baselines(ranked, run, width),
             _front(ranked, run, width),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -68,12 +81,48 @@ def _table(shown: Sequence[Standing], run: Run, width: int, rank_by: RankBy, fou
     return [*lines, f"{hidden} more class{'es' if hidden > 1 else ''}: --json holds all."] if hidden else lines
 
 
+def baseline_lines(run: Run, width: int, test: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
+    """The baselines of a run as a table with the columns of its trials; nothing without any.
+
+    test: metrics of the test split by name, which then take the place of the others.
+    """
+    ranked = [_measured(standing, test) for standing in baseline_standings(run)]
+    if not ranked:
+        return []
+    rows = max(row.train_rows for row in run.baselines.values())
+    title = f"Baselines, fitted to all {rows:,} training rows and judged as trials are:"
+    title = title if test is None else "On the test split, in the same order:"
+    names = Column(("baseline",), tuple(standing.record.trial for standing in ranked), "<")
+    fixed = [names, *_figure_columns(ranked, run, Expectations())]
+    return [*textwrap.wrap(title, width), *render_columns(_classes_within(fixed, ranked, run, width))]
+
+
+def _measured(standing: Standing, test: Mapping[str, Mapping[str, float]] | None) -> Standing:
+    """The same with the metrics of the test split in the place of its own."""
+    if test is None or standing.best is None:
+        return standing
+    return replace(standing, best=replace(standing.best, metrics=test[standing.record.trial]))
+
+
+def _against_baselines(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
+    """What the winner gains over the best of them."""
+    found = advantage(next((standing for standing in ranked if standing.exportable), None), run)
+    return textwrap.wrap(advantage_text(found, len(run.criteria)), width) if found else []
+
+
 def _fixed_columns(shown: Sequence[Standing], run: Run, found: Expectations) -> list[Column]:
-    total = len(run.criteria)
-    columns = [
+    return [
         Column(("#",), tuple(str(rank) for rank in range(1, len(shown) + 1))),
         Column(("trial",), tuple(standing.record.trial for standing in shown), "<"),
         Column(("epoch",), tuple(str(one.best.epoch) if one.best else "-" for one in shown)),
+        *_figure_columns(shown, run, found),
+    ]
+
+
+def _figure_columns(shown: Sequence[Standing], run: Run, found: Expectations) -> list[Column]:
+    """What trials and baselines are ranked by."""
+    total = len(run.criteria)
+    columns = [
         Column(("criteria", "met"), tuple(f"{one.met}/{total}" if one.best else "-" for one in shown)),
         Column(("minority", "recall"), _values(shown, "minority_recall")),
         *_expected(shown, DEFAULT_OBJECTIVE, found),

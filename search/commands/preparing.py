@@ -47,6 +47,30 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
 @EXPERIMENT
 @TRUST
 @SET
+@click.option("--test", is_flag=True, help="Measure them on the test split, too.")
+@JSON
+def baseline(experiment: Path, assignments: tuple[str, ...], test: bool, as_json: bool) -> None:
+    """Say what simple models reach on EXPERIMENT without a search: majority, TF-IDF or pixels, frozen features."""
+    from rarecall.analysis.runs.leaderboard import baselines_json
+    from rarecall.analysis.text.leaderboard import baseline_lines
+    from rarecall.search.engine.baselines import baselines_alone
+    from rarecall.search.experiment.overrides import parse_assignments
+    from rarecall.search.experiment.schema import load_experiment
+
+    loaded = load_experiment(experiment, parse_assignments(assignments))
+    run, measured = baselines_alone(loaded, Console(stderr=True), test=test)
+    if as_json:
+        click.echo(baselines_json(run, measured))
+        return
+    width = Console().width
+    told = [*baseline_lines(run, width), *(["", *baseline_lines(run, width, measured)] if measured else [])]
+    click.echo("\n".join(told))
+
+
+@click.command()
+@EXPERIMENT
+@TRUST
+@SET
 @click.option("--no-measure", is_flag=True, help="Train no steps: rows, criteria, epochs and memory only.")
 @JSON
 def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, as_json: bool) -> None:

@@ -37,7 +37,7 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
     for problem in records.problems:
         click.echo(f"left out: {problem}", err=True)
     if form == "csv":
-        click.echo(to_csv(rank(records, rank_by)), nl=False)
+        click.echo(to_csv(rank(records, rank_by), records), nl=False)
     elif form == "json":
         click.echo(to_json(rank(records, rank_by), records))
     else:

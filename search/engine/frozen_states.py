@@ -13,6 +13,7 @@ from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import load_classifier
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from rarecall.trainables.tasks import writes_answers
+from rarecall.trainables.training.optimisation import frozen_precision
 
 GIGABYTE = 2**30
 # What a trial may vary without touching the frozen part; the choice of layers decides where it ends.
@@ -65,5 +66,8 @@ def with_frozen_states(data: PreparedData, experiment: Experiment, base: BaseMod
     except ValueError as reason:
         return plainly(str(reason))
     with console.status(f"computing the frozen layers once ({size:.2f} GB)"):
-        train = prefix.with_states(data.train, data.pad_id, precision)
-        return replace(data, train=train, validation=prefix.with_states(data.validation, data.pad_id, precision))
+        dtype = frozen_precision(experiment.training.precision, next(model.parameters()).device)
+        train, validation = (
+            prefix.with_states(part, data.pad_id, precision, dtype) for part in (data.train, data.validation)
+        )
+        return replace(data, train=train, validation=validation)

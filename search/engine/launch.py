@@ -16,6 +16,7 @@ from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import EndRow, Run, TrialRecord
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.engine.baselines import record_baselines
 from rarecall.search.engine.damage import leave_damaged_checkpoints
 from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
@@ -74,6 +75,8 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         _end_complete(earlier, loaded, ledger)
         leave_damaged_checkpoints(earlier.values(), folder, console)
         left = _left(loaded.experiment, earlier)
+        if loaded.experiment.search.baselines:
+            record_baselines(loaded, data, base, goal, ledger, console)
         if left > 0:
             # Only now: it takes a while, and is for nothing where another search holds the folder.
             data = with_frozen_states(data, loaded.experiment, base, console)

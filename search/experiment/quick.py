@@ -11,8 +11,8 @@ QUICK_ROWS, QUICK_EPOCHS, QUICK_TRIALS = 200, 3, 4
 def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict[str, Any]:
     """Overrides by dotted key, none where neither is asked for.
 
-    quick: 200 rows, 3 epochs and 4 trials at most, without finalists. sample: that many training rows, each class in
-    its proportion. Validation and test stay whole, so metrics can be compared with those of other runs.
+    quick: 200 rows, 3 epochs and 4 trials at most, without finalists and baselines. sample: that many training rows,
+    each class in its proportion. Validation and test stay whole, so metrics can be compared with those of other runs.
     """
     if not quick and sample is None:
         return {}
@@ -27,4 +27,6 @@ def scaled_down(experiment: Experiment, quick: bool, sample: int | None) -> dict
         EPOCHS: min(experiment.training.epochs, QUICK_EPOCHS),
         "search.trials": min(experiment.search.trials, QUICK_TRIALS),
         "search.finalists": None,
+        # They take all rows, and so longer than the rest.
+        "search.baselines": False,
     }

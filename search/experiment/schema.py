@@ -59,6 +59,7 @@ class SearchConfig(Section):
     )
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
+    baselines: bool = Field(True, description="what simple models reach, as rows beside the trials")
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
 
 
@@ -178,7 +179,8 @@ class LoadedExperiment:
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""
         single = dict.fromkeys([*self.experiment.space, *self.experiment.full_space()])
-        search = {"trials": 1, "stop_early": None, "finalists": None, "refit": 0}
+        baselines = self.experiment.search.baselines
+        search = {"trials": 1, "stop_early": None, "finalists": None, "refit": 0, "baselines": baselines}
         tree = with_values(self.tree, {"name": f"{self.experiment.name}-train", "search": search})
         tree["space"] = single
         return LoadedExperiment(Experiment.model_validate(tree), tree, self.folder)

@@ -20,7 +20,7 @@ def experiment(base):
         **TIERED,
         "data": {**TIERED["data"], "path": str(SHARED / "articles.jsonl")},
         "model": {**TIERED["model"], "base": base, "adapter": "none"},
-        "search": {"trials": 2, "stop_early": None},
+        "search": {"trials": 2, "stop_early": None, "baselines": False},
         "resources": {"slots": 2},
         "storage": {"path": str(SHARED / "runs")},
     }

@@ -66,7 +66,11 @@ def hostile(tmp_path_factory):
         (folder / name / "__init__.py").write_text(REFUSES)
     for name in OWN_MODULES:
         (folder / name).write_text(REFUSES)
-    tree = {**TIERED, "search": {"trials": 2}, "model": {**TIERED["model"], "base": "tiny-byt5", "adapter": "none"}}
+    tree = {
+        **TIERED,
+        "search": {"trials": 2, "baselines": False},
+        "model": {**TIERED["model"], "base": "tiny-byt5", "adapter": "none"},
+    }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     frame = {**tree, "name": "frame", "data": {key: value for key, value in tree["data"].items() if key != "path"}}
     (folder / "frame.yaml").write_text(yaml.safe_dump(frame, sort_keys=False))

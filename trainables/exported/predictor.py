@@ -108,7 +108,7 @@ def by_length(lengths: IntArray, batch_size: int) -> Iterator[IntArray]:
 def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predictor:
     """Load an exported folder for prediction, on a GPU where there is one.
 
-    config: of `experiment.yaml` in that folder. In mixed precision where training was, which no CPU is.
+    config: of `experiment.yaml` in that folder. On a GPU in the precision of training; on a CPU in fp32.
 
     Raises:
         RunError: a part is missing or does not load.

@@ -61,6 +61,29 @@ def head_modules(model: nn.Module) -> list[str]:
     return [name for name in (*NEW_HEADS, *BEFORE_HEAD) if name in found]
 
 
+def new_head(model: nn.Module) -> nn.Module:
+    """The head that no checkpoint has trained.
+
+    Raises:
+        ValueError: the model has none under a name that this module knows.
+    """
+    found: list[nn.Module] = [module for name, module in model.named_modules() if is_new_head(name)]
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no head where this project looks for one")
+    return found[0]
+
+
+def first_of_head(model: nn.Module) -> nn.Module:
+    """The first linear layer of the head, in the order in which it was made; it reads what the backbone hands over.
+
+    Raises:
+        ValueError: as `new_head`.
+    """
+    head = new_head(model)
+    linear: list[nn.Module] = [part for part in head.modules() if isinstance(part, nn.Linear)]
+    return linear[0] if linear else head
+
+
 def is_new_head(name: str) -> bool:
     """Whether the module of this dotted name is a head that no checkpoint has trained."""
     return name.rsplit(".", 1)[-1] in NEW_HEADS

@@ -19,6 +19,7 @@ from rarecall.trainables.data.encoding import EncodedSplit, States
 from rarecall.trainables.models.architectures import embeddings, layer_stack
 from rarecall.trainables.models.classifier import unwrapped
 from rarecall.trainables.training.batches import model_inputs
+from rarecall.trainables.training.optimisation import autocast
 
 Precision = Literal["fp32", "bf16"]
 BYTES_PER_NUMBER: dict[Precision, int] = {"fp32": 4, "bf16": 2}
@@ -65,10 +66,18 @@ class FrozenPrefix:
             setattr(self._stem_owner, self._stem_name, embeddings)
             setattr(self._stack_owner, self._stack_name, stack)
 
-    def states(self, split: EncodedSplit, pad_id: int, precision: Precision = "fp32", batch_size: int = 64) -> States:
+    def states(
+        self,
+        split: EncodedSplit,
+        pad_id: int,
+        precision: Precision = "fp32",
+        batch_size: int = 64,
+        dtype: torch.dtype = torch.float32,
+    ) -> States:
         """Hidden states of a split, in the order of its token ids: [tokens, hidden], or [images, patches · hidden].
 
-        In `bf16` as uint16, which holds their bits: numpy has no such type.
+        precision: in which they are kept; `bf16` as uint16, which holds the bits: numpy has no such type. dtype: of the
+        forward pass.
         """
         self._model.eval()
         device = next(self._model.parameters()).device
@@ -78,7 +87,9 @@ class FrozenPrefix:
         for begin in range(0, len(order), batch_size):
             rows = order[begin : begin + batch_size]
             inputs = {name: tensor.to(device) for name, tensor in model_inputs(split, rows, pad_id).items()}
-            values = _stored(self._at_first_kept_layer(inputs).cpu(), precision)
+            with autocast(device, dtype):
+                reached = self._at_first_kept_layer(inputs)
+            values = _stored(reached.cpu(), precision)
             if split.images is not None:
                 values = values.reshape(len(rows), 1, -1)  # an image is one entry
             for row, row_values in zip(rows, values, strict=True):
@@ -86,9 +97,15 @@ class FrozenPrefix:
                 found[start:end] = row_values[: end - start]
         return found
 
-    def with_states(self, split: EncodedSplit, pad_id: int, precision: Precision = "fp32") -> EncodedSplit:
-        """The same split with its hidden states."""
-        return replace(split, states=self.states(split, pad_id, precision))
+    def with_states(
+        self,
+        split: EncodedSplit,
+        pad_id: int,
+        precision: Precision = "fp32",
+        dtype: torch.dtype = torch.float32,
+    ) -> EncodedSplit:
+        """The same split with its hidden states, as `states` gives them."""
+        return replace(split, states=self.states(split, pad_id, precision, dtype=dtype))
 
     def _layers(self) -> nn.ModuleList:
         stack: nn.ModuleList = getattr(self._stack_owner, self._stack_name)

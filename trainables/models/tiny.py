@@ -3,7 +3,6 @@
 Each is built from its configuration class once and kept in a cache folder, RARECALL_CACHE or ~/.cache/rarecall.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from transformers import (
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.settings import BASE
 from rarecall.trainables.models.architectures import ViTImageProcessorPil, bytes_to_unicode
+from rarecall.trainables.models.cache import cache_folder
 from rarecall.trainables.models.minilm import minilm_folder
 from rarecall.trainables.models.quiet import quiet_transformers
 
@@ -53,7 +53,7 @@ def tiny_folder(name: str) -> Path:
     """
     if name not in BUILDERS:
         raise InputError(BASE, [Fault(BASE, f"must be one of {', '.join(BUILDERS)}", repr(name))])
-    cache = Path(os.environ.get("RARECALL_CACHE", Path.home() / ".cache" / "rarecall"))
+    cache = cache_folder()
     folder = cache / f"{name}-v{VERSION}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)

@@ -45,12 +45,26 @@ def schedule(optimizer: torch.optim.Optimizer, kind: str, warmup: float, steps: 
 
 
 def resolve_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """The type of the forward pass. `auto` is bf16 on GPUs that have it, fp16 on others, fp32 on a CPU."""
+    """The type of the forward pass. `auto` is bf16 where the device multiplies it natively, fp16 on older GPUs.
+
+    A CPU that has to emulate bf16 takes fp32.
+    """
     if wanted != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
     if device.type != "cuda":
-        return torch.float32
+        return torch.bfloat16 if cpu_multiplies_bf16() else torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether this machine's CPU has instructions that multiply bfloat16: AVX-512 BF16 or AMX BF16."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def frozen_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """The type of a forward pass through frozen weights: that of training, but never one that the device emulates."""
+    return torch.float32 if wanted == "fp32" else resolve_precision("auto", device)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> Any:

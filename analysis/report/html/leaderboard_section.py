@@ -12,7 +12,7 @@ from rarecall.analysis.report.html.markup import Attribute, Markup, element
 from rarecall.analysis.report.html.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted, order
-from rarecall.analysis.runs.standings import Standing, pareto_set
+from rarecall.analysis.runs.standings import Standing, baseline_standings, pareto_set
 from rarecall.analysis.text.table import short_names
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import distance_text, duration_text, value_text
@@ -44,7 +44,28 @@ def leaderboard_section(report: Report) -> Section | None:
         row_attributes=[_attributes(one, report) for one in shown],
         head=1,
     )
-    return Section("Leaderboard", (element("p", order(report, SHOWN)), _controls(len(shown)), board))
+    return Section(
+        "Leaderboard", (element("p", order(report, SHOWN)), _controls(len(shown)), board, _baselines(report))
+    )
+
+
+def _baselines(report: Report) -> Markup | None:
+    """What simple models reach on the same rows, in the columns of the metrics."""
+    ranked = baseline_standings(report.run) if report.run else []
+    if not ranked or report.run is None:
+        return None
+    rows = report.run.baselines
+    columns = [
+        _Column(words("baseline"), lambda _, one: Cell(one.record.trial)),
+        _Column(words("what it is"), lambda _, one: Cell(rows[one.record.trial].title)),
+        _Column(Heading("met", title="Criteria met as measured"), lambda _, one: _met(one)),
+        *_metric_columns(report),
+    ]
+    return table(
+        f"Baselines, fitted to all {max(row.train_rows for row in rows.values()):,} training rows",
+        [column.heading for column in columns],
+        [[column.cell(number, one) for column in columns] for number, one in enumerate(ranked)],
+    )
 
 
 def meets_all(standing: Standing) -> bool:

@@ -11,6 +11,8 @@ from rarecall.analysis.report.html.section import Section, note
 from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import SIGNS, decision, finding_text, headline, joint, selection, tested
+from rarecall.analysis.runs.advantage import advantage
+from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import distance_text, is_share, value_text
 
@@ -28,8 +30,20 @@ def verdict_section(report: Report) -> Section:
     elif report.chosen and report.criteria:
         content += [_as_measured(report), note("No intervals: the stored predictions of this trial cannot be read.")]
     told = selection(report)
-    content += [note(told) if told else None, _closest_miss(report), _outcome(report), _parameters(report)]
+    content += [
+        _advantage(report),
+        note(told) if told else None,
+        _closest_miss(report),
+        _outcome(report),
+        _parameters(report),
+    ]
     return Section("Verdict", tuple(content))
+
+
+def _advantage(report: Report) -> Child:
+    """What the winner gains over the best baseline."""
+    found = advantage(report.chosen, report.run) if report.run else None
+    return element("p", advantage_text(found, len(report.criteria))) if found else None
 
 
 def status_mark(status: Status) -> Markup:

@@ -8,6 +8,7 @@ from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.search.export.card.metadata import base_on_the_hub, metadata_block
 from rarecall.search.export.card.script import plain_script
 from rarecall.search.export.card.sections import (
+    baselines_section,
     criteria_section,
     data_section,
     limits_section,
@@ -34,7 +35,7 @@ Chosen among {trials} trials by its criteria, then by {objective}, on the valida
 {recalls}
 
 The validation split chose this trial, so its figures flatter. {opening}
-
+{baselines}
 ## Criteria
 
 {criteria}
@@ -92,6 +93,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         objective=run.objective,
         recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
         opening=opening_section(exported),
+        baselines=baselines_section(exported, run),
         criteria=criteria_section(exported.assessment, exported.opened),
         limits=limits_section(
             run, folder.name, experiment.data.image is not None, text_tokens(task, experiment.model.max_length)

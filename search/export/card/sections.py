@@ -1,11 +1,15 @@
 """The parts of a model card that say what the model was trained on, held against, and what it is for."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
+from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
+from rarecall.analysis.runs.standings import baseline_standings, standing_at
+from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.opened import others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text
 from rarecall.search.export.exported_model import Exported
@@ -91,6 +95,23 @@ def criteria_section(assessment: Assessment, opened: Opened | None = None) -> st
     correction = [EXPECTED.format(correction=assessment.correction)] if assessment.correction else []
     notes = [joint, *correction, *([UNDECIDED.format(undecided=undecided)] if undecided else [])]
     return "\n\n".join([*([FORCED.format(missed=missed)] if missed else []), table, *notes])
+
+
+def baselines_section(exported: Exported, run: Run) -> str:
+    """What simple models reach on the validation rows, and what this one gains; empty without baselines."""
+    ranked = baseline_standings(run)
+    if not ranked:
+        return ""
+    trial = standing_at(exported.trial, exported.epoch.epoch, run)
+    keys = list(dict.fromkeys(("minority_recall", *(f"recall[{name}]" for name in run.labels.classes))))
+    rows = [
+        (told, *(value_text(key, one.best.metrics.get(key, math.nan)) for key in keys))
+        for told, one in [("this model", trial), *((run.baselines[one.record.trial].title, one) for one in ranked)]
+        if one.best is not None
+    ]
+    found = advantage(trial, run)
+    sentence = f"\n\n{advantage_text(found, len(run.criteria))}" if found else ""
+    return f"\n## Beside baselines\n\n{markdown_table(('on validation rows', *keys), rows)}{sentence}\n"
 
 
 def rule_section(rule: dict[str, Any], exported: Exported) -> str:

@@ -221,7 +221,7 @@ def test_two_workers_that_share_a_trial_train_what_one_does(tmp_path):
     write_rows(tmp_path / "rows.jsonl", rows(96))
     write_experiment(tmp_path, EXPERIMENT)
     for workers in "12":
-        changes = (f"name=by{workers}", f"resources.workers={workers}", "training.epochs=2")
+        changes = (f"name=by{workers}", f"resources.workers={workers}", "training.epochs=2", "training.precision=fp32")
         rarecall(tmp_path, "train", "experiment.yaml", *(part for change in changes for part in ("--set", change)))
     one, other = (read_ledger(tmp_path / "runs" / f"by{workers}-train").trials["t0001"].epochs for workers in "12")
     for first, second in zip(one, other, strict=True):

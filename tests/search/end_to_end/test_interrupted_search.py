@@ -60,7 +60,10 @@ class Search:
 @pytest.mark.timeout(600)
 def test_a_search_that_is_interrupted_and_killed_goes_on_to_exactly_its_trials(tmp_path):
     rarecall(tmp_path, "generate", "-o", "articles.jsonl", "--rows", "160")
-    more = {"training": {**TIERED["training"], "epochs": 3}, "search": {"trials": 5, "stop_early": None}}
+    more = {
+        "training": {**TIERED["training"], "epochs": 3},
+        "search": {"trials": 5, "stop_early": None, "baselines": False},
+    }
     write_experiment(tmp_path, {**TIERED, **more})
     ledger = tmp_path / "runs" / "tiny" / "ledger.jsonl"
 

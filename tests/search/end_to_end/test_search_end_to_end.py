@@ -85,6 +85,15 @@ def test_a_search_runs_all_its_trials_and_writes_everything_down(finished):
     }
     assert [row.epoch for row in first.epochs] == [1, 2]
     assert (run.header["trials_asked"], run.header["seed"], len(run.header["data_hash"])) == (3, 0, 64)
+    assert [*run.baselines] == [
+        "baseline-majority",
+        "baseline-tfidf",
+        "baseline-features",
+        "baseline-features-weighted",
+    ]
+    assert "Baselines, fitted to all 96 training rows" in printed
+    told = rarecall(folder, "compare", "runs/tiny:t0001", "runs/tiny:baseline-features", "--json")
+    assert json.loads(told)[0]["rows"] == 39
     assert "train " in printed
     assert "t0001 started" in printed
     assert "tiny: 3 trials" in printed
@@ -319,7 +328,7 @@ def messages(tmp_path):
         "data": {"path": "messages.csv", "text": "message", "label": "kind", "split": {"validation": 0.3, "test": 0}},
         "task": {"kind": "multiclass"},
         "model": {"max_length": 16, "lora": {"layers": "last 1", "rank": 4}},
-        "training": {"epochs": 2, "batch_size": 8, "learning_rate": 5e-3},
+        "training": {"epochs": 2, "batch_size": 8, "learning_rate": 5e-3, "precision": "fp32"},
         "space": {"training.loss.gamma": None, "training.warmup": {"choices": [0.0, 0.2]}},
         "objective": "recall[oos]",
         "search": {"trials": 2, "stop_early": None},

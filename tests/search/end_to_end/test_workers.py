@@ -16,14 +16,20 @@ EXPERIMENT = {
     "data": {"path": "rows.jsonl", "label": "label", "split": {"validation": 0.25, "test": 0}},
     "task": {"kind": "multiclass"},
     "model": {"max_length": 16, "lora": {"rank": 4, "dropout": 0.0, "layers": "last 1"}},
-    "training": {"epochs": 2, "batch_size": 8, "learning_rate": 3.0e-3, "class_weights": {"strength": 1.0}},
+    "training": {
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 3.0e-3,
+        "class_weights": {"strength": 1.0},
+        "precision": "fp32",
+    },
     "space": {
         "training.learning_rate": {"low": 1.0e-3, "high": 1.0e-2, "log": True},
         "training.oversampling.ratio": {"low": 0.0, "high": 1.0},
     },
     "criteria": ["recall[rare] >= 0.5"],
     # Without a scheduler, and before the sampler learns from results, both searches ask for the same trials.
-    "search": {"trials": 4, "stop_early": None},
+    "search": {"trials": 4, "stop_early": None, "baselines": False},
 }
 
 

@@ -1,6 +1,7 @@
 """The gate of an export: what the rows say of each criterion decides, before any model is loaded."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +9,16 @@ import yaml
 
 from rarecall.analysis.criteria.verdicts import Assessment
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.search.export.card.metadata import metadata_block
-from rarecall.search.export.card.sections import criteria_section, data_section, limits_section, rule_section
+from rarecall.search.export.card.sections import (
+    baselines_section,
+    criteria_section,
+    data_section,
+    limits_section,
+    rule_section,
+)
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import measured_text, pass_gate, with_status
 from rarecall.trainables.models.classifier import ParameterCounts
@@ -79,6 +87,22 @@ def test_the_card_tells_of_data_rule_and_limits(tmp_path):
     own, chosen = SimpleNamespace(epoch=row), SimpleNamespace(epoch=SimpleNamespace(rule=(0.0, 1.25)))
     assert rule_section({"offsets": [0.0, 1.25]}, own) == "The task's own; no value was chosen on data."
     assert "`offsets` 0, 1.25" in rule_section({"classes": ["common", "rare"], "offsets": [0.0, 1.25]}, chosen)
+
+
+def test_the_card_has_the_baselines_of_its_run(tmp_path):
+    run, row = make_run(tmp_path, CRITERIA)
+    exported = SimpleNamespace(trial=run.trials["t0001"], epoch=row)
+    assert baselines_section(exported, run) == ""
+    weak = {**dict.fromkeys(row.metrics, 0.0), "recall[common]": 1.0}
+    baseline = BaselineRow(
+        "baseline-majority", "the largest class for every row", weak, None, row.predictions, 9, 1.0, 0.0
+    )
+    section = baselines_section(exported, replace(run, baselines={"baseline-majority": baseline}))
+    assert "| on validation rows | minority_recall | recall[common] | recall[rare] |" in section
+    assert "| this model | 33.3 % | 80.0 % | 33.3 % |" in section
+    assert "| the largest class for every row | 0.0 % | 100.0 % | 0.0 % |" in section
+    # The same predictions on both sides: nothing is sure.
+    assert "The winner is not surely better than the best baseline, baseline-majority" in section
 
 
 @pytest.mark.parametrize(

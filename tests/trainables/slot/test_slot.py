@@ -158,6 +158,7 @@ def test_two_workers_train_what_one_would(local_ray, still_minilm, tmp_path, fol
                 "learning_rate": 3e-3,
                 "class_weights": {"strength": 1.0},
                 "sharding": sharding,
+                "precision": "fp32",
             },
         }
     )

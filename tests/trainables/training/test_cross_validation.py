@@ -45,7 +45,7 @@ def trial_config(folds=FOLDS, **training):
             "data": {"path": "rows.jsonl", "label": "label", "folds": folds, "split": {"test": 0}},
             "task": {"kind": "multiclass"},
             "model": {"max_length": 16, "lora": {"rank": 2, "dropout": 0.1, "layers": "last 1"}},
-            "training": {"epochs": 2, "batch_size": 6, "learning_rate": 3e-3, **training},
+            "training": {"epochs": 2, "batch_size": 6, "learning_rate": 3e-3, "precision": "fp32", **training},
         }
     )
 
