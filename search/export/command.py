@@ -80,12 +80,16 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     _tell(exported, run, console)
     if options.merge and config.model.adapter == "none":
         console.print("--merge: the weights are whole anyway, as the trial trained all of them", highlight=False)
-    if options.repo and exported.refused and not options.force:
-        way = f"`hf upload {options.repo} {output}` does it all the same"
-        console.print(f"not uploaded to {options.repo} ({way})", markup=False, highlight=False, soft_wrap=True)
-    elif options.repo:
-        console.print(f"uploaded to {push(output, options.repo, options.public)}", highlight=False, soft_wrap=True)
+    if options.repo:
+        console.print(_published(exported, options.repo, options), markup=False, highlight=False, soft_wrap=True)
     return exported
+
+
+def _published(exported: Exported, repo: str, options: ExportOptions) -> str:
+    """Upload the folder, unless the test split says not to ship it; what became of that."""
+    if exported.refused and not options.force:
+        return f"not uploaded to {repo} (`hf upload {repo} {exported.folder}` does it all the same)"
+    return f"uploaded to {push(exported.folder, repo, options.public)}"
 
 
 def _chosen(run: Run, trial: str | None) -> TrialRecord:

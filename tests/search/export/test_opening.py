@@ -225,3 +225,11 @@ def test_a_criterion_missed_on_the_test_split_is_an_exit_code_of_its_own(after, 
     done = CliRunner().invoke(export, [str(after.folder), "-o", str(tmp_path / "model"), *given])
     assert done.exit_code == code
     assert ("is written, but it misses a criterion on the test split" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(("force", "told"), [(False, "not uploaded to a/b (`hf upload "), (True, "uploaded to hub")])
+def test_what_is_not_to_be_shipped_is_not_uploaded_unless_forced(after, tmp_path, monkeypatch, force, told):
+    made = exported_of(after, tmp_path / "model", opened=read_opened(after, the_row(after)))
+    monkeypatch.setattr(command, "push", lambda folder, repo, public: "hub")
+    options = command.ExportOptions(after.folder, made.folder, force=force, repo="a/b")
+    assert command._published(made, "a/b", options).startswith(told)
