@@ -114,8 +114,13 @@ def test_the_leaderboard_as_text_csv_and_json(finished):
     text = rarecall(folder, "leaderboard", "runs/tiny")
     table = list(csv.DictReader(io.StringIO(rarecall(folder, "leaderboard", "runs/tiny", "--csv"))))
     document = json.loads(rarecall(folder, "leaderboard", "runs/tiny", "--json"))
-    assert [row["rank"] for row in table] == ["1", "2", "3"]
-    assert [row["trial"] for row in table] == [trial["trial"] for trial in document["trials"]]
+    # The baselines stand behind the trials, without a rank.
+    ranked = [row for row in table if row["rank"]]
+    assert [row["rank"] for row in ranked] == ["1", "2", "3"]
+    assert [row["trial"] for row in ranked] == [trial["trial"] for trial in document["trials"]]
+    others = [row["trial"] for row in table[3:]]
+    assert others == [row["baseline"] for row in document["baselines"]]
+    assert len(others) == 4
     assert document["winner"] == table[0]["trial"]
     assert f"Winner: trial {table[0]['trial']}" in text
     run = read_ledger(folder / "runs" / "tiny")
