@@ -50,6 +50,7 @@ def trained_run(folder, keywords_on):
         "task.keywords": KEYWORDS,
         "model": {"base": "tiny-bert", "adapter": "none", "max_length": 24, "lora": {"layers": "all"}},
         "training.epochs": 1,
+        "training.precision": "fp32",
         "training.decision_rule": {"fit": True, "folds": 2, "keywords": keywords_on},
     }
     loaded = load_experiment(path, settings)
