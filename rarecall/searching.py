@@ -66,6 +66,7 @@ def _launched(loaded: LoadedExperiment, resume: bool, overwrite: bool, address: 
     try:
         run_search(loaded, LaunchOptions(folder, resume, overwrite, address), console)
     except KeyboardInterrupt:
-        console.print(f"stopped; everything finished so far is kept in {folder}; resume=True goes on from there")
+        told = f"stopped; everything finished so far is kept in {folder}; resume=True resumes it"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
         raise
     return Run(folder)
