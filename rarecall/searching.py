@@ -30,14 +30,14 @@ def tune(
     experiment's own: a DataFrame, a `datasets.Dataset`, a list of dicts, or a dict of `train`, `validation` and `test`
     to such rows; they are kept as Parquet below `storage.path`, so that the run can be resumed and exported later.
     overrides: values by dotted key, `{"training.epochs": 3}`. quick: 200 training rows, 3 epochs, 4 trials at most.
-    sample: that many training rows. resume, overwrite: what to do with a run that is there already. address: of a Ray
+    sample: that many training rows. resume, overwrite: what to do with an existing run. address: of a Ray
     cluster; without one, the Ray that this process is connected to, or one of its own. progress: whether to show it.
 
-    Ctrl-C stops it; all that was finished is kept, and the same call with `resume=True` goes on from there.
+    Ctrl-C stops it; all that was finished is kept, and the same call with `resume=True` resumes it.
 
     Raises:
         InputError: experiment, data or criteria cannot be used; every fault at once, with its place and remedy.
-        RunError: there is a run already, or the search cannot go on.
+        RunError: a run exists already, or the search cannot go on.
         KeyboardInterrupt: stopped by the user.
     """
     loaded = open_experiment(experiment, data, overrides, quick, sample)

@@ -17,6 +17,7 @@ from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.settings import MAX_TRAIN_ROWS
 from rarecall.search.cluster.session import layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.engine.damage import leave_damaged_checkpoints
 from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import goal_of
@@ -42,6 +43,7 @@ def run_refit(loaded: LoadedExperiment, folder: RunFolder, address: str | None, 
         RunError: the data changed since the run.
     """
     run, experiment = read_ledger(folder.ledger), loaded.experiment
+    leave_damaged_checkpoints(_refits(run).values(), folder, console)
     left = _left(loaded, run)
     if experiment.data.max_train_rows is None or not left:
         return run

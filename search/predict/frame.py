@@ -13,15 +13,12 @@ from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.search.experiment.frames import as_table
-from rarecall.search.predict.command import read_experiment
+from rarecall.search.predict.command import BATCH_ROWS, CHUNK_ROWS, read_experiment
 from rarecall.search.predict.engine import LocalEngine
 from rarecall.search.predict.labelled import labelled_by
 from rarecall.search.predict.table import ERROR, ROW, table_columns, table_schema
 from rarecall.trainables.data.unlabelled import Source, chunks, survey, unlabelled
 from rarecall.trainables.exported.predictor import Predictor, open_predictor
-
-CHUNK_ROWS = 2048
-BATCH_ROWS = 32
 
 
 class FramePredictor:
