@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
+from rarecall.search import cli
 from rarecall.search.cli import main
 
 COMMAND = Path(sys.executable).with_name("rarecall")
@@ -22,6 +24,14 @@ def rarecall(folder, *arguments, expect=0, seconds=400):
     assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout
+
+
+def invoked(*arguments: object) -> Result:
+    """The command in this process, on a terminal of 80 columns; what it printed and its exit code."""
+    result = CliRunner().invoke(cli.rarecall, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 def refused(*arguments):

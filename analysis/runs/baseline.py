@@ -1,12 +1,12 @@
 """Baselines as a ledger has them: rows of their own kind, which never count as trials."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.runs.confined import relative_path, trial_name
-from rarecall.analysis.runs.rows import number, numbers
+from rarecall.analysis.runs.rows import ledger_row, number, numbers
 
 # Before the names of all baselines, so that none is taken for a trial.
 PREFIX = "baseline-"
@@ -34,7 +34,7 @@ class BaselineRow:
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
-        return {"kind": "baseline", **{part.name: getattr(self, part.name) for part in fields(self)}}
+        return ledger_row("baseline", self)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "BaselineRow":

@@ -1,8 +1,14 @@
-"""Numbers of a ledger row: what is null there is NaN here."""
+"""Rows of the ledger: written from a dataclass, and their numbers read, where what is null there is NaN here."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
+
+
+def ledger_row(kind: str, row: Any) -> dict[str, Any]:
+    """The row of the ledger that a dataclass becomes: its kind, then its fields by name."""
+    return {"kind": kind, **{part.name: getattr(row, part.name) for part in fields(row)}}
 
 
 def numbers(metrics: dict[str, Any]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +13,7 @@ from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.confined import relative_path, trial_name, within
-from rarecall.analysis.runs.rows import number, numbers
+from rarecall.analysis.runs.rows import ledger_row, number, numbers
 
 # Where a trial's parameters come from: those of another one, which is trained again on all rows.
 REFIT = "all rows: "
@@ -56,7 +56,7 @@ class EpochRow:
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
-        return {"kind": "epoch", **{part.name: getattr(self, part.name) for part in fields(self)}}
+        return ledger_row("epoch", self)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EpochRow":
@@ -99,7 +99,7 @@ class EndRow:
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
-        return {"kind": "end", **{part.name: getattr(self, part.name) for part in fields(self)}}
+        return ledger_row("end", self)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "EndRow":
@@ -130,7 +130,7 @@ class OpeningRow:
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
-        return {"kind": "test", **{part.name: getattr(self, part.name) for part in fields(self)}}
+        return ledger_row("test", self)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "OpeningRow":

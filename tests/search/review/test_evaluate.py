@@ -5,26 +5,18 @@ import math
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sklearn.metrics import f1_score
 
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Gate
-from rarecall.search.cli import rarecall
 from rarecall.search.review.criteria import read_criteria
 from rarecall.search.review.evaluate import meaning
+from tests.command_line import invoked
 
 TRUE = ["common"] * 40 + ["rare"] * 5
 THEIRS = ["common"] * 38 + ["rare"] * 2 + ["rare"] * 3 + ["common"] * 2
 OURS = ["common"] * 40 + ["rare"] * 1 + ["common"] * 4
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(rarecall, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture
@@ -42,7 +34,7 @@ def ours(tmp_path: Path) -> Path:
 
 
 def test_evaluate_a_table_of_somebody_else(theirs: Path) -> None:
-    output = run("evaluate", theirs, "--criteria", "recall[rare] >= 0.4", "--criteria", "accuracy >= 0.5").output
+    output = invoked("evaluate", theirs, "--criteria", "recall[rare] >= 0.4", "--criteria", "accuracy >= 0.5").output
     lines = output.splitlines()
     assert any(line.startswith("common    40  95.0 %   85–99 %  95.0 %   85–99 %  95.0 %") for line in lines)
     assert any(line.startswith("rare       5  60.0 %   19–92 %  60.0 %   19–92 %") for line in lines)
@@ -54,7 +46,7 @@ def test_evaluate_a_table_of_somebody_else(theirs: Path) -> None:
 
 def test_evaluate_as_json(theirs: Path, tmp_path: Path) -> None:
     (tmp_path / "criteria.txt").write_text("# what we promised\nrecall[minority] >= 0.4\n\nprecision[rare] >= 0.9\n")
-    found = json.loads(run("evaluate", theirs, "--criteria", tmp_path / "criteria.txt", "--json").output)
+    found = json.loads(invoked("evaluate", theirs, "--criteria", tmp_path / "criteria.txt", "--json").output)
     assert (found["rows"], found["classes"], found["minority"]) == (45, ["common", "rare"], ["rare"])
     assert found["metrics"]["macro_f1"] == pytest.approx(f1_score(TRUE, THEIRS, average="macro"))
     assert found["confusion"] == [[38, 2], [2, 3]]
@@ -70,14 +62,16 @@ def test_evaluate_scores_with_tiers(tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     rows = [{"true": {"x": n % 10}, "predicted": {"x": n % 10 + 0.5}} for n in range(30)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = json.loads(run("evaluate", path, "--tiers", "low=0,high=5", "--criteria", "mae[*] <= 0.6", "--json").output)
+    found = json.loads(
+        invoked("evaluate", path, "--tiers", "low=0,high=5", "--criteria", "mae[*] <= 0.6", "--json").output
+    )
     assert found["metrics"]["mae[x]"] == pytest.approx(0.5)
     assert found["confusion"] == [[15, 0], [0, 15]]
     assert found["assessment"]["findings"][0]["status"] == "met"
 
 
 def test_compare_two_files(theirs: Path, ours: Path) -> None:
-    lines = run("compare", theirs, ours).output.splitlines()
+    lines = invoked("compare", theirs, ours).output.splitlines()
     assert lines[2] == "45 rows, the same in both"
     # Right in the first only: 2 rare rows; in the second only: 2 common rows.
     assert "Right in A only: 2 rows, in B only: 2. McNemar's exact test: p = 1." in lines
@@ -90,21 +84,21 @@ def test_compare_two_files(theirs: Path, ours: Path) -> None:
         "%",
         "-40.0",
     ]
-    (found,) = json.loads(run("compare", theirs, ours, "--json").output)
+    (found,) = json.loads(invoked("compare", theirs, ours, "--json").output)
     assert found["flips"] == [{"name": "rare", "lost": [41, 42], "gained": []}]
 
 
 def test_what_cannot_be_used_is_told(theirs: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be at least two, got 1"):
-        run("compare", theirs)
+        invoked("compare", theirs)
     with pytest.raises(InputError, match=r"nowhere: must be a run, a trial of a run or a file of predictions"):
-        run("evaluate", tmp_path / "nowhere")
+        invoked("evaluate", tmp_path / "nowhere")
     with pytest.raises(
         InputError, match=r"recall\[odd\] >= 0.4|the class of recall must be one of common, rare or \*, got 'odd'"
     ):
-        run("evaluate", theirs, "--criteria", "recall[odd] >= 0.4")
+        invoked("evaluate", theirs, "--criteria", "recall[odd] >= 0.4")
     with pytest.raises(InputError, match=r"must hold ledger.jsonl or predictions.parquet, got neither"):
-        run("evaluate", tmp_path)
+        invoked("evaluate", tmp_path)
 
 
 def test_options_are_read() -> None:

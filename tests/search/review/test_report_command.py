@@ -8,17 +8,16 @@ from pathlib import Path
 import docx
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from rarecall.analysis.errors import InputError, RunError
 from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
-from rarecall.search.cli import rarecall
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import load_splits
+from tests.command_line import invoked
 
 EXPERIMENT = """
 name: letters
@@ -36,13 +35,6 @@ criteria:
 search:
   trials: 2
 """
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(rarecall, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture
@@ -75,7 +67,7 @@ def letters(tmp_path: Path) -> Path:
 
 def test_run_with_its_history(letters: Path, tmp_path: Path) -> None:
     output = tmp_path / "out/report.html"
-    assert run("report", letters, "-o", output, "--history").output == f"wrote {output}; open it in a browser\n"
+    assert invoked("report", letters, "-o", output, "--history").output == f"wrote {output}; open it in a browser\n"
     text = output.read_text()
     # None of 2 rows: under Beta(½, 2½) the true recall is 0.4 or more with a probability of 0.13.
     assert "may meet its one criterion, but the rows do not decide it: 1 undecided." in text
@@ -85,7 +77,7 @@ def test_run_with_its_history(letters: Path, tmp_path: Path) -> None:
 
 
 def test_texts_are_those_of_the_rows(letters: Path, tmp_path: Path) -> None:
-    run("report", letters, "-o", tmp_path / "report.html", "--texts")
+    invoked("report", letters, "-o", tmp_path / "report.html", "--texts")
     found = re.findall(
         r'<th scope="row" class="number">(\d+)</th>.*?letter &lt;(\d+)&gt;', (tmp_path / "report.html").read_text()
     )
@@ -98,12 +90,12 @@ def test_texts_of_changed_data_are_refused(letters: Path, tmp_path: Path) -> Non
     with (tmp_path / "letters.jsonl").open("a") as file:
         file.write('{"text": "one more", "kind": "rare"}\n')
     with pytest.raises(RunError, match=r"the data changed since the run, .* \(leave --texts out\)"):
-        run("report", letters, "-o", tmp_path / "report.html", "--texts")
+        invoked("report", letters, "-o", tmp_path / "report.html", "--texts")
     assert not (tmp_path / "report.html").exists()
 
 
 def test_other_criteria_than_those_of_the_run(letters: Path, tmp_path: Path) -> None:
-    run("report", letters, "-o", tmp_path / "report.html", "--criteria", "recall[common] >= 0.7")
+    invoked("report", letters, "-o", tmp_path / "report.html", "--criteria", "recall[common] >= 0.7")
     text = (tmp_path / "report.html").read_text()
     assert "meets its one criterion." in text
     assert "recall[common] &gt;= 0.7" in text
@@ -112,21 +104,21 @@ def test_other_criteria_than_those_of_the_run(letters: Path, tmp_path: Path) -> 
 def test_table_of_somebody_else(tmp_path: Path) -> None:
     table = tmp_path / "theirs.csv"
     table.write_text("true,predicted\n" + "common,common\n" * 40 + "rare,rare\n" * 3 + "rare,common\n" * 2)
-    run("report", table, "-o", tmp_path / "report.html", "--criteria", "recall[rare] >= 0.4")
+    invoked("report", table, "-o", tmp_path / "report.html", "--criteria", "recall[rare] >= 0.4")
     text = (tmp_path / "report.html").read_text()
     assert "3 of 5" in text
     assert "rows do not decide it: 1 undecided." in text
     with pytest.raises(InputError, match="must be the folder of a run to have texts"):
-        run("report", table, "-o", tmp_path / "report.html", "--texts")
+        invoked("report", table, "-o", tmp_path / "report.html", "--texts")
     with pytest.raises(InputError, match="must be a run"):
-        run("report", table, "-o", tmp_path / "report.html", "--history")
+        invoked("report", table, "-o", tmp_path / "report.html", "--history")
 
 
 def test_scores_of_somebody_else(tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     rows = [{"true": {"x": n % 10, "y": n % 10}, "predicted": {"x": n % 10 + 0.5, "y": n % 10}} for n in range(40)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run("report", path, "-o", tmp_path / "report.html", "--tiers", "low=0,high=8", "--criteria", "mae[*] <= 0.6")
+    invoked("report", path, "-o", tmp_path / "report.html", "--tiers", "low=0,high=8", "--criteria", "mae[*] <= 0.6")
     text = (tmp_path / "report.html").read_text()
     for title in ("Error per dimension", "Predicted against true score", "Rare rows one by one"):
         assert f">{title}</h2>" in text
@@ -135,13 +127,13 @@ def test_scores_of_somebody_else(tmp_path: Path) -> None:
 
 def test_ending_of_the_file_tells_the_format(letters: Path, tmp_path: Path) -> None:
     output = tmp_path / "report.docx"
-    assert run("report", letters, "-o", output).output == f"wrote {output}\n"
+    assert invoked("report", letters, "-o", output).output == f"wrote {output}\n"
     (headline,) = [one.text for one in docx.Document(str(output)).paragraphs if one.style.name == "Verdict"]
     assert "may meet its one criterion, but the rows do not decide it: 1 undecided." in headline
 
 
 def test_folder_takes_the_figures_and_the_history(letters: Path, tmp_path: Path) -> None:
-    result = run("report", letters, "-o", tmp_path / "figures", "--history")
+    result = invoked("report", letters, "-o", tmp_path / "figures", "--history")
     assert f"wrote {tmp_path / 'figures'}, a folder of figures\n" in result.output
     assert "left out: mae_per_dimension.png: the task has no scores\n" in result.stderr
     assert "left out: recall_by_epoch.png: there is one epoch only\n" in result.stderr
@@ -151,10 +143,10 @@ def test_folder_takes_the_figures_and_the_history(letters: Path, tmp_path: Path)
 
 
 def test_format_that_is_asked_for_wins_over_an_ending_that_says_nothing(letters: Path, tmp_path: Path) -> None:
-    run("report", letters, "-o", tmp_path / "page", "--format", "html")
+    invoked("report", letters, "-o", tmp_path / "page", "--format", "html")
     assert (tmp_path / "page").read_text().startswith("<!doctype html>")
 
 
 def test_contradicting_format_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must not contradict --format docx, got '.*report\.html'"):
-        run("report", tmp_path / "nothing", "-o", tmp_path / "report.html", "--format", "docx")
+        invoked("report", tmp_path / "nothing", "-o", tmp_path / "report.html", "--format", "docx")
