@@ -14,6 +14,7 @@ from rarecall.trainables.section import Keys, OpenSection, Section, joined_error
 from rarecall.trainables.tasks.config import TaskConfig
 
 FEWEST_FOLDS = 2
+Rows = Annotated[int, Field(ge=1)]
 
 
 class SplitConfig(Section):
@@ -213,6 +214,10 @@ class TrainingConfig(OpenSection):
     """
 
     epochs: int = Field(3, ge=1)
+    rows_per_epoch: Rows | Annotated[tuple[Rows | None, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="of the training split, in each epoch others; a list is by epoch, its last for all that follow",
+    )
     batch_size: int = Field(16, ge=1, description="rows per forward pass, over all workers")
     accumulation: int = Field(1, ge=1, description="batches per optimiser step")
     optimizer: Literal["adamw", "adamw_8bit"] = Field(
@@ -260,6 +265,11 @@ class TrainingConfig(OpenSection):
         if errors:
             raise joined_errors(errors)
         return valid
+
+    def rows_by_epoch(self) -> list[int | None]:
+        """Of the training split, how many rows each epoch takes; None for all."""
+        listed = self.rows_per_epoch if isinstance(self.rows_per_epoch, tuple) else (self.rows_per_epoch,)
+        return [listed[min(epoch, len(listed) - 1)] for epoch in range(self.epochs)]
 
     def samplers(self) -> dict[str, dict[str, Any]]:
         """Parameters of each registered sampler by its name."""

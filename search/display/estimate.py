@@ -8,6 +8,7 @@ from rarecall.analysis.text.wording import duration_text, parameters_text, proba
 from rarecall.analysis.uncertainty.decidability import MARGIN, Decidability
 from rarecall.analysis.uncertainty.intervals import LEVEL
 from rarecall.search.estimate.cost import Estimate, Outlook
+from rarecall.search.estimate.epochs import Work
 
 SHOWN_CLASSES = 12
 LONGEST, LEAST_NAME = 28, 16
@@ -92,7 +93,8 @@ def _cost(found: Estimate, width: int) -> Iterator[str]:
     what = "GPU" if slots.gpus else "CPU"
     each = f"{slots.workers} × {slots.gpus if slots.gpus else slots.cpus:g} {what}"
     together = f"{slots.slots} slot{'s' if slots.slots != 1 else ''} of {each} on this machine"
-    rows = f"{found.epoch_rows:,} training and {found.validation_rows:,} validation rows an epoch"
+    part = "at most " if found.epochs.most.passes < found.epochs.most.epochs else ""
+    rows = f"{part}{found.epoch_rows:,} training and {found.validation_rows:,} validation rows an epoch"
     yield from textwrap.wrap(f"{found.trials} trials, {rows}; {together}", width)
     measured = found.measured
     if measured:
@@ -117,18 +119,18 @@ def _cost(found: Estimate, width: int) -> Iterator[str]:
         yield "Time was not measured (--no-measure)."
 
 
-def _cost_columns(found: Estimate, kinds: dict[str, int], what: str) -> list[Column]:
+def _cost_columns(found: Estimate, kinds: dict[str, Work], what: str) -> list[Column]:
     columns = [
         Column(("trials",), tuple(kinds), "<"),
-        Column(("epochs",), tuple(f"{count:,}" for count in kinds.values())),
+        Column(("epochs",), tuple(f"{work.epochs:,}" for work in kinds.values())),
     ]
     if found.measured is None:
         return columns
     units = found.slots.workers * (found.slots.gpus or found.slots.cpus)
     return [
         *columns,
-        Column((f"{what}-hours",), tuple(f"{found.seconds(count) * units / 3600:.2f}" for count in kinds.values())),
-        Column(("wall time",), tuple(duration_text(found.wall(count)) for count in kinds.values())),
+        Column((f"{what}-hours",), tuple(f"{found.seconds(work) * units / 3600:.2f}" for work in kinds.values())),
+        Column(("wall time",), tuple(duration_text(found.wall(work)) for work in kinds.values())),
     ]
 
 

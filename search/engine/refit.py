@@ -1,6 +1,7 @@
-"""The winner again on all rows: what `data.max_train_rows` left out of the trials does not stay out of the model.
+"""The winner again on all rows: what the trials left out does not stay out of the model.
 
-Trials are compared on a sample of the training rows, for that is cheap; the best of them is then trained again with the
+Trials are compared on few of the training rows, for that is cheap: on a sample (`data.max_train_rows`), or on so many
+that follow one another (`search.stop_early.rows`). The best one that has not seen all of them is trained again with the
 same settings on every training row, and judged by the same validation rows. It stands in the ledger of its run.
 """
 
@@ -9,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import REFIT, Run, TrialRecord
 from rarecall.analysis.runs.standings import standings
-from rarecall.analysis.settings import MAX_TRAIN_ROWS
+from rarecall.analysis.settings import MAX_TRAIN_ROWS, ROWS_PER_EPOCH
 from rarecall.search.cluster.session import layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.engine.damage import leave_damaged_checkpoints
@@ -27,7 +29,8 @@ from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.searcher import resume_point
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.overrides import with_values
-from rarecall.search.experiment.schema import LoadedExperiment, experiment_from
+from rarecall.search.experiment.schema import Experiment, LoadedExperiment, experiment_from
+from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.training.request import TrialRequest
@@ -37,24 +40,24 @@ from rarecall.trainables.training.session import TrainingSession
 def run_refit(loaded: LoadedExperiment, folder: RunFolder, address: str | None, console: Console) -> Run:
     """Train the best trials of a run again on all training rows, or what is left of that, and read the run again.
 
-    loaded: the experiment of the run. Nothing is done where every trial saw all rows, or `search.refit` is 0.
+    loaded: the experiment of the run. Nothing is done where the best trials saw all rows, or `search.refit` is 0.
 
     Raises:
         RunError: the data changed since the run.
     """
     run, experiment = read_ledger(folder.ledger), loaded.experiment
     leave_damaged_checkpoints(_refits(run).values(), folder, console)
-    left = _left(loaded, run)
-    if experiment.data.max_train_rows is None or not left:
+    if not _few_rows(experiment) or not (left := _left(loaded, run)):
         return run
     whole = experiment_from(with_values(loaded.tree, {MAX_TRAIN_ROWS: None}), loaded.folder, name=experiment.name)
     base = resolve_base(experiment.model.base, loaded.folder)
-    console.print(f"training {_named(left)} again on all rows", markup=False, highlight=False)
     data = prepare_data(whole, base, console)
-    if len(data.train) <= experiment.data.max_train_rows:
+    left = [request for request in left if not _saw_all(loaded, run, request, len(data.train))]
+    if not left:
         return run
     if dict(data.class_counts["validation"]) != dict(run.header["class_counts"]["validation"]):
         raise RunError(f"{folder.path}: the data changed since the run, so no trial can be trained on all of them")
+    console.print(f"training {_named(left)} again on all rows", markup=False, highlight=False)
     # The same minority, whichever class is the largest now.
     data = replace(data, task=data.task.with_minority(run.labels.minority))
     data = with_frozen_states(data, whole.experiment, base, console)
@@ -62,6 +65,10 @@ def run_refit(loaded: LoadedExperiment, folder: RunFolder, address: str | None, 
         files = RunFiles(ledger, folder, _refits(run))
         _Refit(whole, base, data, files).run(left, joined=bool(address), console=console)
     return read_ledger(folder.ledger)
+
+
+# Parameters of a trial that sees all rows in each of its epochs.
+ALL_ROWS = {MAX_TRAIN_ROWS: None, ROWS_PER_EPOCH: None}
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,23 @@ class _Refit:
             run_trials(plan, slots.slots, len(left), recorder)
 
 
+def _few_rows(experiment: Experiment) -> bool:
+    """Whether trials may not have seen all rows."""
+    rule = experiment.search.stop_early
+    return experiment.data.max_train_rows is not None or (rule is not None and rule.rows is not None)
+
+
+def _saw_all(loaded: LoadedExperiment, run: Run, request: TrialRequest, rows: int) -> bool:
+    """Whether the best epoch of the trial that is to be trained again came after all training rows were seen once."""
+    limit = loaded.experiment.data.max_train_rows
+    if limit is not None and limit < rows:
+        return False
+    source = run.trials[request.origin.removeprefix(REFIT)]
+    training = TrialConfig.model_validate(loaded.trial_tree(source.params)).training
+    best = best_epoch(source.epochs, run.criteria, run.objective).epoch
+    return sum(min(count or rows, rows) for count in training.rows_by_epoch()[:best]) >= rows
+
+
 def _left(loaded: LoadedExperiment, run: Run) -> list[TrialRequest]:
     """A request for each of the best trials that has no refit which ended."""
     refits = _refits(run)
@@ -110,7 +134,7 @@ def _sources(run: Run) -> list[TrialRecord]:
 
 
 def _request(loaded: LoadedExperiment, source: TrialRecord, refits: Mapping[str, TrialRecord]) -> TrialRequest:
-    name, params = f"{source.trial}-all", {**source.params, MAX_TRAIN_ROWS: None}
+    name, params = f"{source.trial}-all", {**source.params, **ALL_ROWS}
     earlier = refits.get(name)
     resume = resume_point(earlier) if earlier is not None else None
     return TrialRequest(name, params, loaded.trial_tree(params), f"{REFIT}{source.trial}", resume)

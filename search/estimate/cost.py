@@ -15,8 +15,9 @@ from rarecall.analysis.settings import RATIO
 from rarecall.analysis.uncertainty.decidability import Decidability, decidability
 from rarecall.search.cluster.session import SlotLayout, layout_within
 from rarecall.search.estimate.cost_sample import CostSample, Measured
+from rarecall.search.estimate.epochs import Epochs, Work, epochs_of
 from rarecall.search.experiment.auto_space import derive_space, space_parts, with_space
-from rarecall.search.experiment.schema import Experiment, LoadedExperiment, StopEarlyConfig
+from rarecall.search.experiment.schema import Experiment, LoadedExperiment
 from rarecall.search.experiment.space import RangeConfig
 from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.prepare import load_splits
@@ -41,19 +42,10 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class Epochs:
-    """How many epochs the search trains: if all trials stop at the first rung, if none does, and as its rungs say."""
-
-    least: int
-    usual: int
-    most: int
-
-
-@dataclass(frozen=True)
 class Estimate:
     """All that is known before the launch.
 
-    class_counts: rows by split and class. rows: of an epoch and of the validation split. epochs: of the whole search.
+    class_counts: rows by split and class. epoch_rows: of an epoch that takes all. epochs: of the whole search.
     encoded, states: bytes of the inputs and of the frozen layers' outputs, 0 where none are kept. measured: None when
     nothing was. folds: of each trial, 1 where it trains on one split; each has a checkpoint. searched: what
     `space: auto` makes of the labels (key, what is searched, why); empty for a space of the experiment's own.
@@ -77,18 +69,19 @@ class Estimate:
     refit_epochs: int = 0
     refit_rows: int = 0
 
-    def seconds(self, epochs: int) -> float:
-        """Time that one slot needs for so many epochs, start-up apart; NaN where nothing was measured."""
+    def seconds(self, work: Work) -> float:
+        """Time that one slot needs, start-up apart; NaN where nothing was measured."""
         if self.measured is None:
             return math.nan
-        return epochs * (self.epoch_rows * self.measured.train + self.validation_rows * self.measured.validate)
+        validating = work.epochs * self.validation_rows * self.measured.validate
+        return work.passes * self.epoch_rows * self.measured.train + validating
 
-    def wall(self, epochs: int) -> float:
+    def wall(self, work: Work) -> float:
         """Seconds until the search is done, the frozen layers included."""
         if self.measured is None:
             return math.nan
         frozen = self.measured.freeze * (sum(self.class_rows("train")) + sum(self.class_rows("validation")))
-        return frozen + self.seconds(epochs) / self.slots.slots + self.refit_seconds
+        return frozen + self.seconds(work) / self.slots.slots + self.refit_seconds
 
     @property
     def refit_seconds(self) -> float:
@@ -104,8 +97,8 @@ class Estimate:
     def plain(self) -> dict[str, Any]:
         """The estimate as JSON has it; times in seconds, sizes in bytes."""
         costs = {
-            kind: {"epochs": count, "slot_seconds": self.seconds(count), "wall_seconds": self.wall(count)}
-            for kind, count in asdict(self.epochs).items()
+            kind: {**asdict(work), "slot_seconds": self.seconds(work), "wall_seconds": self.wall(work)}
+            for kind, work in vars(self.epochs).items()
         }
         return {
             "name": self.name,
@@ -164,7 +157,7 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         class_counts=data.class_counts,
         outlooks=tuple(outlook(one, counts, labels, rows) for one in criteria),
         trials=experiment.search.trials,
-        epochs=epochs_of(experiment.search.trials, experiment.training.epochs, experiment.search.stop_early),
+        epochs=epochs_of(experiment.search.trials, _shares(experiment, len(data.train)), experiment.search.stop_early),
         epoch_rows=_epoch_rows(experiment, data),
         validation_rows=rows,
         folds=experiment.data.folds or 1,
@@ -187,6 +180,13 @@ def _refit(loaded: LoadedExperiment) -> dict[str, int]:
     if len(whole.train) <= limit:
         return {}
     return {"refit_epochs": count * experiment.training.epochs, "refit_rows": _epoch_rows(experiment, whole)}
+
+
+def _shares(experiment: Experiment, rows: int) -> list[float]:
+    """Of the training rows that each epoch of a trial takes."""
+    rule, epochs = experiment.search.stop_early, experiment.training.epochs
+    counts = (rule and rule.rows_by_epoch(epochs)) or experiment.training.rows_by_epoch()
+    return [min(count or rows, rows) / rows for count in counts]
 
 
 def _whole(data: DataConfig) -> DataConfig:
@@ -219,26 +219,6 @@ def _classes_of(criterion: Criterion, labels: LabelSpace) -> Sequence[str]:
         return (str(criterion.selector),)
     groups = {EVERY: labels.classes, ANY: labels.minority, ALL: labels.minority}
     return groups.get(str(criterion.selector), ())
-
-
-def epochs_of(trials: int, epochs: int, stop_early: StopEarlyConfig | None) -> Epochs:
-    """Epochs of a whole search: usually one in `reduction` trials goes on at each rung, the first at `grace_epochs`.
-
-    27 trials of 9 epochs, with a reduction of 3 after 1 epoch: 27 reach epoch 1, 9 epoch 3 and 3 epoch 9, which makes
-    27 · 1 + 9 · 2 + 3 · 6 = 63:
-
-    >>> epochs_of(27, 9, StopEarlyConfig(grace_epochs=1, reduction=3))
-    Epochs(least=27, usual=63, most=243)
-    """
-    most = trials * epochs
-    if stop_early is None:
-        return Epochs(most, most, most)
-    rung, left, usual, done = min(stop_early.grace_epochs, epochs), float(trials), 0.0, 0
-    while done < epochs:
-        usual += left * (rung - done)
-        done, left = rung, left / stop_early.reduction
-        rung = min(epochs, math.ceil(rung * stop_early.reduction))
-    return Epochs(trials * min(stop_early.grace_epochs, epochs), math.ceil(usual), most)
 
 
 def _held_out(experiment: Experiment, data: LabelledSplits) -> tuple[dict[str, int], int]:

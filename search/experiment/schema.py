@@ -12,9 +12,10 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.metrics import registry as metrics
 from rarecall.analysis.plugins.loading import in_force
 from rarecall.analysis.plugins.plugin import Plugin
-from rarecall.analysis.settings import BASE, LOSS_NAME, SCHEME, SECOND_OBJECTIVE
+from rarecall.analysis.settings import BASE, EPOCHS, LOSS_NAME, ROWS_PER_EPOCH, SCHEME, SECOND_OBJECTIVE
 from rarecall.search.experiment.overrides import value_at, with_values
 from rarecall.search.experiment.plugins import load_plugins
+from rarecall.search.experiment.rungs import StopEarlyConfig
 from rarecall.search.experiment.space import (
     Condition,
     SpaceEntry,
@@ -28,15 +29,6 @@ from rarecall.trainables.config import TrialConfig, check_loss
 from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.section import Section
 from rarecall.trainables.tasks.config import default_loss, loss_parameters, loss_target
-
-
-class StopEarlyConfig(Section):
-    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934): at epochs grace, grace·reduction, …, a trial
-    goes on only among the best 1/reduction that got there.
-    """
-
-    grace_epochs: int = Field(1, ge=1)
-    reduction: float = Field(3.0, gt=1)
 
 
 class FinalistsConfig(Section):
@@ -55,7 +47,7 @@ class SearchConfig(Section):
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
     refit: int = Field(
-        1, ge=0, description="of the best trials, trained again on all rows where data.max_train_rows left some out"
+        1, ge=0, description="of the best trials, trained again on all rows where they have not seen them"
     )
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
@@ -137,6 +129,16 @@ class Experiment(TrialConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rows_are_said_once(self) -> "Experiment":
+        rule = self.search.stop_early
+        if rule is not None and rule.rows is not None and self.training.rows_per_epoch is not None:
+            raise ValueError(
+                f"search.stop_early.rows: gives epochs more rows from comparison to comparison, got {rule.rows} beside "
+                f"training.rows_per_epoch: {self.training.rows_per_epoch} (leave one of them out)"
+            )
+        return self
+
     def full_space(self) -> dict[str, SpaceEntry]:
         """The defaults with the experiment's own entries over them; a null entry removes one.
 
@@ -172,9 +174,14 @@ class LoadedExperiment:
         return in_force(self.experiment.plugins)
 
     def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The sections one trial needs as plain values, with its parameters put in."""
+        """The sections one trial needs as plain values, with its parameters put in; the rows of its epochs are those
+        of the search where nothing else is said.
+        """
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
-        return TrialConfig.model_validate(with_parameters(sections, params)).model_dump(mode="json")
+        epochs, rule = params.get(EPOCHS, self.experiment.training.epochs), self.experiment.search.stop_early
+        rungs = rule and rule.rows_by_epoch(epochs)
+        given = {ROWS_PER_EPOCH: rungs, **params} if rungs else params
+        return TrialConfig.model_validate(with_parameters(sections, given)).model_dump(mode="json")
 
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""

@@ -23,7 +23,7 @@ from rarecall.trainables.models.sharding import shard_frozen
 from rarecall.trainables.training.batches import plan_epoch, share
 from rarecall.trainables.training.epoch import EpochOutputs, EpochResult, Pass, result_of
 from rarecall.trainables.training.learning import open_forward, open_learning
-from rarecall.trainables.training.mitigation import epoch_rows, mitigation
+from rarecall.trainables.training.mitigation import epoch_bounds, epoch_rows, mitigation
 from rarecall.trainables.training.optimisation import adamw, resolve_precision, schedule, trainable
 from rarecall.trainables.training.worker import Worker
 
@@ -98,9 +98,8 @@ class Trial:
         self.learning = open_learning(forward, loss, amounts, config, data, worker)
         self.parameters = [parameter for _, parameter in trainable(self.model)]
         self.optimizer = adamw(self.model, training.learning_rate, training.weight_decay, training.optimizer)
-        steps = training.epochs * math.ceil(
-            math.ceil(amounts.epoch_length / training.batch_size) / training.accumulation
-        )
+        lengths = np.diff(epoch_bounds(training, len(data.train), amounts.epoch_length)).tolist()
+        steps = sum(math.ceil(math.ceil(length / training.batch_size) / training.accumulation) for length in lengths)
         self.scheduler = schedule(self.optimizer, training.schedule, training.warmup, steps)
 
     def run_epoch(self, epoch: int) -> EpochOutputs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from rarecall.trainables.config import ClassWeightsConfig, TrainingConfig
 from rarecall.trainables.imbalance import sampling
 from rarecall.trainables.imbalance.class_weights import Weights, cap_weights, class_weights, label_weights
 from rarecall.trainables.imbalance.schemes import Scheme, build_row_scheme, build_scheme, weighs_rows
+from rarecall.trainables.imbalance.slices import slice_bounds, slice_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Mitigation:
 
     @property
     def epoch_length(self) -> int:
-        """Rows in an epoch."""
+        """Rows in an epoch that takes all of them."""
         return round(float(self.times.sum()))
 
     @property
@@ -65,11 +67,24 @@ class Mitigation:
 
 
 def epoch_rows(classes: IntArray, labels: LabelSpace, training: TrainingConfig, epoch: int) -> IntArray:
-    """Indices into the training split that make up one epoch [m], not shuffled, sampled as configured.
+    """Indices into the training split that make up one epoch [m], sampled as configured; their order says nothing.
 
     classes: [n] index into the classes, or the rarest label of each row and the number of labels for a row without any.
     """
-    return sampling.sample(_samplers(training), classes, _minority(labels), training.seed, epoch)
+    samplers, minority = _samplers(training), _minority(labels)
+    rows_of = partial(sampling.sample, samplers, classes, minority, training.seed)
+    if training.rows_per_epoch is None:
+        return rows_of(epoch)
+    begin, end = epoch_bounds(training, len(classes), len(rows_of(1)))[epoch - 1 : epoch + 1].tolist()
+    return slice_rows(rows_of, classes, begin, end, training.seed)
+
+
+def epoch_bounds(training: TrainingConfig, rows: int, length: int) -> IntArray:
+    """Where each epoch begins and ends [epochs + 1], among the rows of all passes over a split.
+
+    rows: of the split. length: of a pass, which sampling may make longer.
+    """
+    return slice_bounds([min(count or rows, rows) / rows for count in training.rows_by_epoch()], length)
 
 
 def mitigation(

@@ -50,7 +50,7 @@ def test_the_winner_has_seen_all_rows(folder):
     assert {record.mitigation["alarm"]["rows"] for record in sampled} == {8}
     assert (whole.mitigation["alarm"]["rows"], whole.mitigation["calm"]["rows"]) == (16, 64)
     source = run.trials[whole.refit_of]
-    assert whole.params == {**source.params, "data.max_train_rows": None}
+    assert whole.params == {**source.params, "data.max_train_rows": None, "training.rows_per_epoch": None}
     assert winner(run) is whole
     assert run.header["class_counts"]["train"] == {"alarm": 8, "calm": 32}
     told = rarecall(folder, "leaderboard", "runs/sampled")

@@ -11,6 +11,7 @@ from rarecall.search.cli import rarecall
 from rarecall.search.cluster.session import layout_within
 from rarecall.search.display.estimate import render
 from rarecall.search.estimate.cost import estimate, outlook
+from rarecall.search.estimate.epochs import Work
 from rarecall.search.experiment.schema import ResourcesConfig, load_experiment
 from rarecall.search.experiment.yaml_file import write_yaml
 
@@ -46,8 +47,9 @@ def test_costs_follow_from_what_was_measured(experiment):
     assert measured.freeze > 0
     # 320 common rows, and 160 of each other class at the middle of the range, 0.5.
     assert (found.epoch_rows, found.validation_rows) == (640, 45)
-    assert found.seconds(2) == pytest.approx(2 * (640 * measured.train + 45 * measured.validate))
-    assert found.wall(2) == pytest.approx(found.seconds(2) + measured.freeze * (360 + 45))  # one slot
+    two = Work(epochs=2, passes=2.0)
+    assert found.seconds(two) == pytest.approx(2 * (640 * measured.train + 45 * measured.validate))
+    assert found.wall(two) == pytest.approx(found.seconds(two) + measured.freeze * (360 + 45))  # one slot
     # MiniLM has 384 numbers of 4 bytes for each token, of which every row has 6 to 9.
     assert 405 * 6 * 384 * 4 < found.states < 405 * 12 * 384 * 4
     # Adapter, head and pooler in single precision and twice as much of AdamW's moments, at least.
@@ -56,6 +58,16 @@ def test_costs_follow_from_what_was_measured(experiment):
     text = render(found, 80)
     assert max(map(len, text.splitlines())) <= 80
     assert "CPU-hours" in text
+
+
+def test_few_rows_at_first_cost_less(experiment):
+    """36 of 360 rows in epoch 1, 108 in epochs 2 and 3, then all: 27 · 0.1 + 9 · 2 · 0.3 + 3 · 6 = 26.1 passes."""
+    changes = {"search.stop_early.rows": 36}
+    found = estimate(load_experiment(experiment, changes), Console(quiet=True), measure=False)
+    assert found.epochs.usual.epochs == 63
+    assert found.epochs.usual.passes == pytest.approx(26.1)
+    assert found.epoch_rows == 640
+    assert "at most 640 training and 45 validation rows an epoch" in " ".join(render(found, 80).split())
 
 
 def test_folds_hold_out_every_row_and_train_on_the_others(experiment):
@@ -86,7 +98,12 @@ def test_without_measuring_there_is_no_time(experiment):
     assert "cannot be met" in result.output  # one row of the rarest
     as_json = CliRunner().invoke(rarecall, ["estimate", str(experiment), "--no-measure", "--json"])
     told = json.loads(as_json.stdout)
-    assert told["costs"]["usual"] == {"epochs": 63, "slot_seconds": None, "wall_seconds": None}
+    assert told["costs"]["usual"] == {
+        "epochs": 63,
+        "passes": 63.0,
+        "slot_seconds": None,
+        "wall_seconds": None,
+    }
     assert [one["decided_by"] for one in told["criteria"]] == ["rarest", "", ""]
     assert "least" not in told["criteria"][2]  # a mean over classes
 

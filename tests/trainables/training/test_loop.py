@@ -140,8 +140,10 @@ def test_the_same_seed_gives_the_same_trial_whatever_ran_before(data, noisy_pool
     assert other[0][1] != first[0][1]
 
 
-def test_a_trial_that_goes_on_gives_what_it_would_have_given(data, noisy_pool, tmp_path):
-    config = trial_config({"epochs": 3, "oversampling": {"ratio": 0.5}, "warmup": 0.3}, {"dropout": 0.1})
+@pytest.mark.parametrize("rows", [None, [20, 30, None]])
+def test_a_trial_that_goes_on_gives_what_it_would_have_given(data, noisy_pool, tmp_path, rows):
+    sampled = {"oversampling": {"ratio": 0.5}, "rows_per_epoch": rows}
+    config = trial_config({"epochs": 3, "warmup": 0.3, **sampled}, {"dropout": 0.1})
     whole = []
     for result in train(config, data, noisy_pool, Worker()):
         whole.append(result)
