@@ -97,7 +97,9 @@ class ModelConfig(Section):
 
     base: str = "minilm"
     max_length: int = Field(256, ge=8)
-    adapter: Literal["lora", "none"] = "lora"
+    adapter: Literal["lora", "none", "head"] = Field(
+        "lora", description="none: all weights are trained; head: none but those of the new head"
+    )
     lora: LoraConfig = LoraConfig()
     quantization: Literal["none", "4bit", "8bit"] = Field(
         "none", description="of the frozen weights, through bitsandbytes: 4bit is NF4 with double quantization"
@@ -109,10 +111,10 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _quantized_weights_stay_frozen(self) -> "ModelConfig":
-        if self.quantization != "none" and self.adapter == "none":
+        if self.quantization != "none" and self.adapter != "lora":
             raise ValueError(
                 f"quantization: {self.quantization} needs an adapter, since quantized weights cannot be trained, got "
-                "adapter: none"
+                f"adapter: {self.adapter}"
             )
         return self
 
@@ -303,7 +305,7 @@ class TrialConfig(Section):
         if self.training.sharding == "none":
             return self
         missing = {
-            "model.adapter: lora, since with none no weight is frozen": self.model.adapter == "none",
+            "model.adapter: lora, whose frozen weights can be spread": self.model.adapter != "lora",
             "model.quantization: none": self.model.quantization != "none",
             "no task.instruction, since workers that write do so for different times": getattr(
                 self.task, "instruction", None

@@ -18,7 +18,8 @@ class BaselineRow:
 
     title: what it is, in words. metrics, confusion, rule: as of an epoch of a trial. predictions: path relative to the
     run folder, None where they were not kept. train_rows: that it was fitted to. settings: what was chosen for it.
-    seconds: of fitting and deciding. time: seconds since 1970.
+    seconds: of fitting and deciding. time: seconds since 1970. checkpoint: relative to the run folder, None for what no
+    base model can take over. params: by dotted path, under which the experiment has its model.
     """
 
     baseline: str
@@ -31,6 +32,8 @@ class BaselineRow:
     time: float
     rule: tuple[float, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
@@ -54,4 +57,6 @@ class BaselineRow:
             time=number(row, "time"),
             rule=tuple(row.get("rule") or ()),
             settings=dict(row.get("settings") or {}),
+            checkpoint=relative_path(row.get("checkpoint")),
+            params=dict(row.get("params") or {}),
         )

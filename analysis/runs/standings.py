@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -156,11 +156,12 @@ def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: flo
 
 
 def baseline_standings(run: Run) -> list[Standing]:
-    """The baselines of a run in the same order, each as a trial of one epoch that left no checkpoint."""
-    return _by_criteria([_as_trial(row) for row in run.baselines.values()], run)
+    """The baselines of a run in the same order, each as a trial of one epoch."""
+    return _by_criteria([as_trial(row, dict(row.settings)) for row in run.baselines.values()], run)
 
 
-def _as_trial(row: BaselineRow) -> TrialRecord:
+def as_trial(row: BaselineRow, params: dict[str, Any]) -> TrialRecord:
+    """A baseline as a trial of one epoch with such parameters."""
     epoch = EpochRow(
         trial=row.baseline,
         epoch=1,
@@ -169,14 +170,14 @@ def _as_trial(row: BaselineRow) -> TrialRecord:
         train_loss=math.nan,
         seconds=row.seconds,
         peak_memory_mb=0.0,
-        checkpoint=None,
+        checkpoint=row.checkpoint,
         predictions=row.predictions,
         score=math.nan,
         time=row.time,
         rule=row.rule,
     )
     end = EndRow(row.baseline, "completed", row.title, row.time)
-    return TrialRecord(row.baseline, dict(row.settings), [epoch], end, origin="baseline")
+    return TrialRecord(row.baseline, params, [epoch], end, origin="baseline")
 
 
 def _by_criteria(records: Sequence[TrialRecord], run: Run) -> list[Standing]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,18 @@ from rarecall.search.engine.goals import bands_of, check_parts, goal_of
 from rarecall.search.engine.header import header
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.baselines.fitting import FittedBaseline
+from rarecall.trainables.baselines.head_checkpoint import head_params, write_head
+from rarecall.trainables.baselines.inputs import Vectors
 from rarecall.trainables.baselines.rows import BaselineRows, baseline_rows
 from rarecall.trainables.baselines.suite import Skipped, baselines
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, resolve_base
+from rarecall.trainables.training.optimisation import frozen_precision, own_device
 
 # Below the run folder.
 BASELINES_FOLDER = "baselines"
+# By which a head that takes over a baseline is tried.
+TRIED_ROWS = 64
 
 
 def record_baselines(
@@ -42,7 +48,9 @@ def record_baselines(
     known = read_ledger(ledger.path).baselines
     rows = baseline_rows(loaded.experiment, loaded.folder, data)
     for found in _told(loaded, rows, data, base, goal, console, tuple(known)):
-        ledger.append(_row(found, _stored(found, ledger.path.parent)).as_row())
+        folder = ledger.path.parent
+        row = _row(found, _stored(found, folder))
+        ledger.append(replace(row, **_as_head(found, loaded, data, base, folder, console)).as_row())
 
 
 def baselines_alone(
@@ -118,13 +126,34 @@ def _row(found: FittedBaseline, predictions: str | None) -> BaselineRow:
     )
 
 
+def _as_head(
+    found: FittedBaseline, loaded: LoadedExperiment, data: PreparedData, base: BaseModel, folder: Path, console: Console
+) -> dict[str, Any]:
+    """Where the head that a baseline is stands below the run folder, and the settings of its model; empty without."""
+    read = found.fitted.read
+    if not isinstance(read, Vectors) or not read.of_base:
+        return {}
+    path = f"{BASELINES_FOLDER}/{found.name}"
+    dtype = frozen_precision(loaded.experiment.training.precision, own_device())
+    try:
+        write_head(folder / path, base, found.task, data.pad_id, found.fitted.head, read.vectors[:TRIED_ROWS], dtype)
+    except ValueError as why:
+        console.print(f"note: {found.name} cannot be exported: {why}", style="yellow", markup=False, soft_wrap=True)
+        return {}
+    except OSError as failure:
+        raise _unwritten(folder / path, failure) from failure
+    return {"checkpoint": path, "params": head_params(found.task)}
+
+
+def _unwritten(path: Path, failure: OSError) -> RunError:
+    return RunError(f"{path}: cannot be written: {failure.strerror} (free space there, then resume the run)")
+
+
 def _stored(found: FittedBaseline, folder: Path) -> str:
     """Where its predictions are kept, relative to the run folder."""
     path = f"{BASELINES_FOLDER}/{found.name}.parquet"
     try:
         write_predictions(folder / path, found.predictions, found.task.label_space)
     except OSError as failure:
-        raise RunError(
-            f"{folder / path}: cannot be written: {failure.strerror} (free space there, then resume the run)"
-        ) from failure
+        raise _unwritten(folder / path, failure) from failure
     return path

@@ -33,7 +33,7 @@ from rarecall.trainables.tasks import writes_answers
 from rarecall.trainables.training.forward import predict_outputs
 from rarecall.trainables.training.learning import PREDICTION_BATCH_FACTOR, open_forward
 from rarecall.trainables.training.loop import build_model, train
-from rarecall.trainables.training.optimisation import resolve_precision
+from rarecall.trainables.training.optimisation import own_device, resolve_precision
 from rarecall.trainables.training.worker import Worker
 
 # Rows that are encoded to learn how many tokens there are, batches that are trained, and seconds for all of them.
@@ -90,7 +90,7 @@ class CostSample:
         cpus: of the worker that would train.
         """
         before = torch.get_num_threads()
-        worker = Worker(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        worker = Worker(device=own_device())
         worker.use_cpus(cpus)
         try:
             data, freeze = self._data_with_states(states)

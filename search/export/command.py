@@ -12,7 +12,7 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.runs.standings import as_trial, standings
 from rarecall.analysis.text.opened import opened_lines
 from rarecall.analysis.text.winner import no_winner
 from rarecall.search.engine.run_folder import find_run
@@ -78,8 +78,8 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
         discard(output)
         raise
     _tell(exported, run, console)
-    if options.merge and config.model.adapter == "none":
-        console.print("--merge: the weights are whole anyway, as the trial trained all of them", highlight=False)
+    if options.merge and config.model.adapter != "lora":
+        console.print("--merge: the weights are whole anyway, as the trial has no adapter", highlight=False)
     if options.repo:
         console.print(_published(exported, options.repo, options), markup=False, highlight=False, soft_wrap=True)
     return exported
@@ -98,11 +98,20 @@ def _chosen(run: Run, trial: str | None) -> TrialRecord:
         if chosen is None:
             raise RunError(f"{run.folder}: {no_winner(standings(run))} Another trial: --trial ID, with --force")
         return chosen
+    if trial in run.baselines:
+        return _baseline(run, trial)
     if trial not in run.trials:
         raise RunError(f"{run.folder}: has no trial {trial!r}; `rarecall leaderboard {run.folder}` lists them")
     if not any(row.checkpoint for row in run.trials[trial].epochs):
         raise RunError(f"{run.folder}: trial {trial!r} has no checkpoint to export")
     return run.trials[trial]
+
+
+def _baseline(run: Run, name: str) -> TrialRecord:
+    row = run.baselines[name]
+    if row.checkpoint is None:
+        raise RunError(f"{run.folder}: {name} is no head of the base model, so there is no checkpoint to export")
+    return as_trial(row, dict(row.params))
 
 
 def _same_data(run: Run, loaded: LoadedExperiment, data: LabelledSplits) -> LabelledSplits:

@@ -38,10 +38,13 @@ Source = Callable[[IntArray], Read]
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Vectors of all rows [n, features]; nothing is fitted. of: gives those of other rows."""
+    """Vectors of all rows [n, features]; nothing is fitted. of: gives those of other rows. of_base: whether the head of
+    the base model reads them.
+    """
 
     vectors: NDArray[np.float32]
     of: Callable[[Examples], NDArray[np.float32]]
+    of_base: bool = False
 
     def __call__(self, _: IntArray) -> "Vectors":
         return self

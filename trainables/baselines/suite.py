@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.trainables.baselines.fitting import FittedBaseline, Judging, Recipe, fit_baseline
@@ -27,7 +26,7 @@ from rarecall.trainables.models.features import (
     stored_features,
 )
 from rarecall.trainables.tasks import Task, switched, writes_answers
-from rarecall.trainables.training.optimisation import frozen_precision
+from rarecall.trainables.training.optimisation import frozen_precision, own_device
 
 TFIDF, PIXELS = "baseline-tfidf", "baseline-pixels"
 FEATURES, WEIGHTED = "baseline-features", "baseline-features-weighted"
@@ -146,7 +145,7 @@ class Encoder:
     def features(self, rows: BaselineRows, task: Task) -> Vectors:
         """Frozen features of training and validation rows, and of others when they are asked for."""
         run = FeaturePass(self._trial, self._base, self._encoded, task, self._pad_id)
-        return Vectors(np.concatenate([run(rows.train), run(rows.validation)]), run)
+        return Vectors(np.concatenate([run(rows.train), run(rows.validation)]), run, of_base=True)
 
     @property
     def _pad_id(self) -> int:
@@ -168,7 +167,7 @@ class FeaturePass:
         pad_id: int,
     ) -> None:
         self._base, self._encoded, self._names, self._pad_id = base, encoded, task.output_names, pad_id
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = own_device()
         self._dtype = frozen_precision(trial.training.precision, self._device)
 
     def __call__(self, examples: Examples) -> Features:

@@ -34,7 +34,7 @@ from rarecall.trainables.tasks.config import TaskConfig
 from rarecall.trainables.tasks.keywords import marked
 from rarecall.trainables.tasks.protocol import Outputs
 from rarecall.trainables.training.forward import Forward, Predicts, in_order
-from rarecall.trainables.training.optimisation import resolve_precision
+from rarecall.trainables.training.optimisation import own_device, resolve_precision
 from rarecall.trainables.training.worker import Worker
 
 # Beyond it, they would wait for the interpreter.
@@ -113,7 +113,7 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
     Raises:
         RunError: a part is missing or does not load.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = own_device()
     task = load_task(folder, config.task)
     try:
         processor = load_processor(folder)

@@ -62,7 +62,7 @@ def write_model(
     if isinstance(model, PeftModel) and merge:
         model = _merged(model)
     folder.mkdir(parents=True)
-    checkpoint.save_model(folder, model)
+    checkpoint.save_pretrained(folder, model)
     if config.data.image is None:
         processor.model_max_length = config.model.max_length
     processor.save_pretrained(folder)

@@ -29,6 +29,7 @@ from rarecall.trainables.models.architectures import (
     is_in_head,
     is_new_head,
     lora_targets,
+    new_head,
 )
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.first_token import compute_first_token_only
@@ -165,6 +166,16 @@ class ClassifierPool:
         self._load("none")
         self._initialise_head(seed)
         return self._base.requires_grad_(True)
+
+    def head_alone(self, seed: int) -> Any:
+        """The base model with a new head, of which nothing else is trainable."""
+        self._take_back()
+        if self._quantization != "none":
+            self._load("none")
+        self._initialise_head(seed)
+        self._base.requires_grad_(False)
+        new_head(self._base).requires_grad_(True)
+        return self._base
 
     def _take_back(self) -> None:
         if self._adapted is None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from rarecall.analysis.arrays import IntArray
 from rarecall.trainables.config import ModelConfig
 from rarecall.trainables.data.encoding import EncodedSplit
+from rarecall.trainables.models.architectures import new_head
 from rarecall.trainables.models.frozen_prefix import FrozenPrefix, kept_layers
 from rarecall.trainables.models.sharding import is_sharded
 from rarecall.trainables.tasks.protocol import Outputs
@@ -29,6 +30,7 @@ class Forward:
         self.model, self._pad_id, self._worker, self._dtype = model, pad_id, worker, dtype
         kept = kept_layers(config.adapter, config.lora.layers)
         self._prefix = FrozenPrefix(model, kept) if kept is not None else None
+        self._head_alone = config.adapter == "head"
         self._stem: Any = None
         self.sharded = is_sharded(model)
         self._augmentation = UNCHANGED
@@ -37,6 +39,10 @@ class Forward:
     def training(self, split: EncodedSplit, augmentation: Augmentation = UNCHANGED) -> Iterator[None]:
         """Training mode, for rows of `split`, whose images are varied."""
         self.model.train()
+        if self._head_alone:
+            # What is not trained gains nothing from noise.
+            self.model.eval()
+            new_head(self.model).train()
         self._augmentation = augmentation
         if self._prefix is not None:
             self._prefix.freeze_dropout()

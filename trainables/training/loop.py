@@ -64,6 +64,8 @@ def build_model(config: ModelConfig, pool: ClassifierPool, seed: int) -> Any:
     """A newly initialised model as the configuration wants it."""
     if config.adapter == "none":
         return pool.whole(seed)
+    if config.adapter == "head":
+        return pool.head_alone(seed)
     lora = config.lora
     return pool.with_lora(
         lora.rank, lora.alpha, lora.dropout, lora.targets, lora.layers, seed, quantization=config.quantization

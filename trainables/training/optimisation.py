@@ -62,6 +62,11 @@ def cpu_multiplies_bf16() -> bool:
     return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def own_device() -> torch.device:
+    """The GPU of a process that has one to itself, or else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def frozen_precision(wanted: str, device: torch.device) -> torch.dtype:
     """The type of a forward pass through frozen weights: that of training, but never one that the device emulates."""
     return torch.float32 if wanted == "fp32" else resolve_precision("auto", device)

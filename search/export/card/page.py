@@ -71,6 +71,12 @@ EMBEDDED_BASE = (
     "The base model stands in `base/`, where the script finds it. `{auto}` needs its "
     "place in `base_model_name_or_path` of `adapter_config.json`: put the new one there after moving the folder."
 )
+# By `model.adapter`.
+WHOLE_MODELS = {
+    "none": "A whole model",
+    "lora": "A whole model, its LoRA adapter merged into the weights",
+    "head": "The base model as it is under a head of its own",
+}
 UNSEARCHED = "As in `experiment.yaml`."
 
 
@@ -115,7 +121,7 @@ def _auto(task: Task) -> str:
 def _weights(exported: Exported, adapter: str) -> str:
     if (exported.folder / ADAPTER_FILE).exists():
         return "A LoRA adapter"
-    return "A whole model" if adapter == "none" else "A whole model, its LoRA adapter merged into the weights"
+    return WHOLE_MODELS[adapter]
 
 
 def _base(loaded: LoadedExperiment) -> str:

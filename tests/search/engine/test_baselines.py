@@ -4,16 +4,21 @@ import contextlib
 import io
 import json
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 from rich.console import Console
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.search.cli import rarecall
 from rarecall.search.engine import launch as launching
 from rarecall.search.engine.launch import LaunchOptions, launch
 from rarecall.search.experiment.opening import open_experiment
+from rarecall.search.export.command import ExportOptions, export_trial
 
 NAMES = ["baseline-majority", "baseline-tfidf", "baseline-features", "baseline-features-weighted"]
 
@@ -70,6 +75,28 @@ def test_a_resumed_run_makes_those_that_it_lacks(launched):
     assert sorted(again.baselines) == sorted(NAMES)
     assert [name for name in NAMES if f"{name} " in told] == ["baseline-tfidf"]
     assert again.problems == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["multiclass", "ordinal"])
+def test_a_head_on_frozen_features_is_exported_like_any_trial(launched, tmp_path, kind):
+    task = {"task.kind": kind} | ({"task.classes": ["False", "True"]} if kind == "ordinal" else {})
+    run, _ = launched(**task)
+    name = "baseline-features-weighted"
+    stored = read_predictions(run.resolve(run.baselines[name].predictions), run.labels)
+    told = CliRunner().invoke(rarecall, ["export", str(run.folder), "-o", str(tmp_path / "head"), "--trial", name])
+    assert told.exit_code in (0, 3), told.output
+    assert "reloaded in a fresh process: the same validation predictions" in told.output
+    # A stock model: transformers alone, with nothing of ours, gives the stored probabilities.
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "head")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "head").eval()
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    texts = [json.loads(lines[row])["text"] for row in stored.rows.tolist()]
+    with torch.inference_mode():
+        found = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits.softmax(dim=1).numpy()
+    np.testing.assert_allclose(found, stored.probabilities, atol=0.05)
+    with pytest.raises(RunError, match="is no head of the base model"):
+        export_trial(ExportOptions(run.folder, tmp_path / "words", trial="baseline-tfidf"), Console(quiet=True))
 
 
 def test_they_can_be_left_out(launched, tmp_path):
