@@ -15,7 +15,6 @@ Restartable: what the file holds already is not trained again. An hour on 2 idle
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections import Counter
@@ -33,12 +32,11 @@ import torch
 import transformers
 from optuna.distributions import distribution_to_json
 from replay_table import Row, best_epochs, read_rows, table_of, text_of
-from scipy.stats import qmc
-from unit_cube import from_unit
 
 from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.metrics.evaluation import confusion_matrix
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
+from rarecall.search.experiment.unit_cube import sobol_sample
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.encoding import EncodedSplit, encode, joined
 from rarecall.trainables.data.folds import with_folds
@@ -142,11 +140,7 @@ def load(data_path: Path | None) -> LoadedExperiment:
 def sample(loaded: LoadedExperiment, count: int) -> list[dict[str, Any]]:
     """A scrambled Sobol sample of the experiment's space."""
     space = {key: entry.distribution() for key, entry in loaded.experiment.full_space().items()}
-    points = qmc.Sobol(len(space), seed=0).random_base2(math.ceil(math.log2(count)))[:count]
-    return [
-        {key: from_unit(distribution, float(x)) for (key, distribution), x in zip(space.items(), point, strict=True)}
-        for point in points
-    ]
+    return sobol_sample(space, {}, count)
 
 
 def held_out_rows(classes: IntArray) -> IntArray:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, json_to_distribution
-from unit_cube import to_unit
 
 from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.criteria.criterion import Criterion, parse
@@ -22,6 +21,7 @@ from rarecall.analysis.criteria.ranking import rank_key
 from rarecall.analysis.metrics.evaluation import Confusion, evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.search.experiment.unit_cube import to_unit
 
 Row = dict[str, Any]
 Counts = tuple[tuple[int, ...], ...]

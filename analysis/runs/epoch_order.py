@@ -1,5 +1,6 @@
 """The order of epochs by the criteria of a run: who counts for its trial, and who is first."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +11,12 @@ from rarecall.analysis.runs.run import EpochRow, Run
 
 
 def best_first(rows: Sequence[EpochRow], run: Run) -> IntArray:
-    """Positions of the rows, the best first, the earlier one on ties; trials on all rows before those on a sample."""
+    """Positions of the rows, the best first, the earlier one on ties.
+
+    Where the best trial was trained again on all rows, epochs that have seen all of them come before all others.
+    """
     keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
-    whole = {name for name, record in run.trials.items() if record.refit_of is not None}
-    sampled = np.array([row.trial not in whole for row in rows], dtype=np.bool_)
+    refits = {name for name, record in run.trials.items() if record.refit_of is not None}
+    most = max((row.rows_seen for row in rows), default=0) or math.inf
+    sampled = np.array([bool(refits) and row.trial not in refits and row.rows_seen < most for row in rows], np.bool_)
     return np.lexsort([*(-column for column in keys.T[::-1]), sampled])

@@ -32,6 +32,7 @@ from rarecall.analysis.runs.run import (
     header_criteria,
     header_labels,
 )
+from rarecall.analysis.runs.screen import ScreenRow
 from rarecall.analysis.strict_json import dumps
 
 SCHEMA_VERSION = 1
@@ -56,6 +57,7 @@ KEYS = {
     "end": _required(EndRow),
     "test": _required(OpeningRow),
     "baseline": _required(BaselineRow),
+    "screen": _required(ScreenRow),
 }
 
 
@@ -156,6 +158,7 @@ class _Reader:
         self.epochs: dict[str, dict[int, EpochRow]] = {}
         self.openings: list[OpeningRow] = []
         self.baselines: dict[str, BaselineRow] = {}
+        self.screen: ScreenRow | None = None
         self.problems: list[str] = []
         self._kinds: Mapping[Any, Callable[[dict[str, Any]], None]] = {
             "run": self._header,
@@ -164,6 +167,7 @@ class _Reader:
             "end": self._end,
             "test": self._test,
             "baseline": self._baseline,
+            "screen": self._screen,
         }
 
     def take(self, first: int, lines: Sequence[bytes], *, last: int) -> None:
@@ -212,6 +216,7 @@ class _Reader:
             live=_held(self.path),
             openings=tuple(self.openings),
             baselines=self.baselines,
+            screen=self.screen,
         )
 
     def _problem(self, number: int, reason: str) -> None:
@@ -248,6 +253,9 @@ class _Reader:
     def _baseline(self, row: Mapping[str, Any]) -> None:
         baseline = BaselineRow.from_row(row)
         self.baselines[baseline.baseline] = baseline
+
+    def _screen(self, row: Mapping[str, Any]) -> None:
+        self.screen = ScreenRow.from_row(row)
 
     def _header(self, row: dict[str, Any]) -> None:
         load_stored(self._home(), row.get("plugins") or (), known=True)

@@ -14,9 +14,12 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.confined import relative_path, trial_name, within
 from rarecall.analysis.runs.rows import ledger_row, number, numbers
+from rarecall.analysis.runs.screen import ScreenRow
 
 # Where a trial's parameters come from: those of another one, which is trained again on all rows.
 REFIT = "all rows: "
+# Or the screen, whose best head stands among the trials.
+SCREEN = "screen"
 
 EndStatus = Literal["completed", "stopped", "failed"]
 # Of epochs whose checkpoint was deleted, in the run folder.
@@ -35,6 +38,7 @@ class EpochRow:
     weights, NaN where the ledger has none. train_metrics: of the training rows, by the outputs that they were trained
     on, so they lag behind the epoch's end; empty where the ledger has none. gpus: that all its workers held, 0 where
     the ledger has none. node: address of the machine that trained it, with its GPU; "" where the ledger has none.
+    rows_seen: training rows that the trial had seen by its end, each counted once; 0 where the ledger does not tell.
     """
 
     trial: str
@@ -53,6 +57,7 @@ class EpochRow:
     train_metrics: Mapping[str, float] = field(default_factory=dict)
     gpus: float = 0.0
     node: str = ""
+    rows_seen: int = 0
 
     def as_row(self) -> dict[str, Any]:
         """The row of the ledger."""
@@ -85,6 +90,7 @@ class EpochRow:
             train_metrics=numbers(row.get("train_metrics") or {}),
             gpus=float(row.get("gpus") or 0.0),
             node=str(row.get("node") or ""),
+            rows_seen=int(row.get("rows_seen") or 0),
         )
 
 
@@ -151,8 +157,8 @@ class TrialRecord:
     """All that the ledger says about one trial. params: by dotted path. epochs: ascending.
 
     mitigation: by class, rows, sampled rows and weight it trained with; empty where the ledger has none. origin: of the
-    parameters: `own` (the experiment's settings), `known: …`, `sampler`, or `all rows: …` with the trial whose they
-    are; "" where the ledger does not tell.
+    parameters: `own` (the experiment's settings), `known: …`, `sampler`, `screen`, or `all rows: …` with the trial that
+    they are from; "" where the ledger does not tell.
     """
 
     trial: str
@@ -173,6 +179,11 @@ class TrialRecord:
         return self.origin.removeprefix(REFIT) if self.origin.startswith(REFIT) else None
 
     @property
+    def searched(self) -> bool:
+        """Whether it is one of the trials that were asked for: no refit, and no head of the screen."""
+        return self.refit_of is None and self.origin != SCREEN
+
+    @property
     def seconds(self) -> float:
         """Time spent on all epochs."""
         return sum(epoch.seconds for epoch in self.epochs if math.isfinite(epoch.seconds))
@@ -191,7 +202,8 @@ class Run:
     and outcome bands.
     trials: by id, in the order in which they started. problems: what could not be read, each with file and line.
     live: whether the search was writing when the ledger was read. openings: of the test split, in their order.
-    baselines: by name; none in ledgers that are older than they are, or without `search.baselines`.
+    baselines: by name; none in ledgers that are older than they are, or without `search.baselines`. screen: None where
+    there was none.
     """
 
     folder: Path
@@ -205,6 +217,7 @@ class Run:
     live: bool = False
     openings: tuple[OpeningRow, ...] = ()
     baselines: dict[str, BaselineRow] = field(default_factory=dict)
+    screen: ScreenRow | None = None
 
     @property
     def header(self) -> Mapping[str, Any]:

@@ -38,7 +38,13 @@ TRIED_ROWS = 64
 
 
 def record_baselines(
-    loaded: LoadedExperiment, data: PreparedData, base: BaseModel, goal: Goal, ledger: Ledger, console: Console
+    loaded: LoadedExperiment,
+    rows: BaselineRows,
+    data: PreparedData,
+    base: BaseModel,
+    goal: Goal,
+    ledger: Ledger,
+    console: Console,
 ) -> None:
     """Write the baselines that the ledger lacks to it, and their predictions below the run folder.
 
@@ -46,7 +52,6 @@ def record_baselines(
         RunError: these cannot be written.
     """
     known = read_ledger(ledger.path).baselines
-    rows = baseline_rows(loaded.experiment, loaded.folder, data)
     for found in _told(loaded, rows, data, base, goal, console, tuple(known)):
         folder = ledger.path.parent
         row = _row(found, _stored(found, folder))
@@ -141,11 +146,12 @@ def _as_head(
         console.print(f"note: {found.name} cannot be exported: {why}", style="yellow", markup=False, soft_wrap=True)
         return {}
     except OSError as failure:
-        raise _unwritten(folder / path, failure) from failure
+        raise unwritten(folder / path, failure) from failure
     return {"checkpoint": path, "params": head_params(found.task)}
 
 
-def _unwritten(path: Path, failure: OSError) -> RunError:
+def unwritten(path: Path, failure: OSError) -> RunError:
+    """What a file below the run folder that cannot be written is told as."""
     return RunError(f"{path}: cannot be written: {failure.strerror} (free space there, then resume the run)")
 
 
@@ -155,5 +161,5 @@ def _stored(found: FittedBaseline, folder: Path) -> str:
     try:
         write_predictions(folder / path, found.predictions, found.task.label_space)
     except OSError as failure:
-        raise _unwritten(folder / path, failure) from failure
+        raise unwritten(folder / path, failure) from failure
     return path

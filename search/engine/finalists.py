@@ -55,7 +55,7 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
         InputError: the folds do not fit the data.
     """
     run = read_ledger(find_run(folder.path).ledger)
-    chosen = [one for one in standings(run) if one.exportable and one.record.refit_of is None][: options.count]
+    chosen = [one for one in standings(run) if one.exportable and one.record.searched][: options.count]
     if not chosen:
         raise RunError(f"{folder.path}: no trial has a checkpoint, so none can be a finalist")
     base = resolve_base(loaded.experiment.model.base, loaded.folder)

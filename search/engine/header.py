@@ -26,6 +26,7 @@ def header(experiment: Experiment, data: PreparedData) -> dict[str, Any]:
         "second_objective": experiment.search.second_objective,
         "labels": asdict(data.task.label_space),
         "class_counts": data.class_counts,
+        "train_rows": len(data.train),
         "data_hash": data.data_hash,
         "versions": versions(PROVENANCE),
         "plugins": [plugin.plain() for plugin in in_force(experiment.plugins)],

@@ -55,7 +55,7 @@ def known_points(
     >>> [(one.name, *one.params.values()) for one in known_points(space, {RATIO: 0.0, GAMMA: 0.0}, trials=16)]
     [('oversampling 0.2, focal 2', 0.15, 2.0)]
     """
-    inside = {key: own.get(key) for key, one in distributions.items() if contains(one, own.get(key))}
+    inside = own_within(distributions, own)
     found: list[KnownPoint] = []
     for name, mitigations in POINTS.items():
         settings = _settings(mitigations, distributions, own)
@@ -63,6 +63,11 @@ def known_points(
         if params is not None and params != inside and all(params != one.params for one in found):
             found.append(KnownPoint(name, params))
     return tuple(found[: int(trials * SHARE)])
+
+
+def own_within(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The experiment's settings as far as the space could give them."""
+    return {key: own.get(key) for key, one in distributions.items() if contains(one, own.get(key))}
 
 
 def _settings(

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from optuna.distributions import BaseDistribution
 from rich.console import Console
 
 from rarecall.analysis.criteria.goal import Goal
@@ -14,6 +16,7 @@ from rarecall.analysis.plugins.plugin import write_copies
 from rarecall.analysis.plugins.stored import remember
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import EndRow, Run, TrialRecord
+from rarecall.analysis.runs.screen import ScreenRow
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.engine.baselines import record_baselines
@@ -22,16 +25,20 @@ from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import check_parts, check_weights, goal_of
 from rarecall.search.engine.header import header
-from rarecall.search.engine.known_points import MITIGATION_KEYS, known_points
+from rarecall.search.engine.known_points import MITIGATION_KEYS, KnownPoint, known_points
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, open_run
 from rarecall.search.engine.scheduler import EpochHalving
+from rarecall.search.engine.screen.inputs import ScreenInputs
+from rarecall.search.engine.screen.points import screen_points
+from rarecall.search.engine.screen.recording import record_screen
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.trackers import check_installed, open_trackers
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.auto_space import DerivedSpace, derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment
 from rarecall.search.experiment.yaml_file import read_yaml
+from rarecall.trainables.baselines.rows import baseline_rows
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.training.session import TrainingSession
@@ -75,15 +82,29 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         _end_complete(earlier, loaded, ledger)
         leave_damaged_checkpoints(earlier.values(), folder, console)
         left = _left(loaded.experiment, earlier)
-        if loaded.experiment.search.baselines:
-            record_baselines(loaded, data, base, goal, ledger, console)
+        screened = _before_trials(loaded, data, base, goal, ledger, console)
         if left > 0:
             # Only now: it takes a while, and is for nothing where another search holds the folder.
             data = with_frozen_states(data, loaded.experiment, base, console)
-            search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left)
+            search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left, screened)
             with ray_session(options.address, data.nbytes):
                 search.run(layout(loaded.experiment.resources, left, joined=bool(options.address)), console)
     return read_ledger(folder.ledger)
+
+
+def _before_trials(
+    loaded: LoadedExperiment, data: PreparedData, base: BaseModel, goal: Goal, ledger: Ledger, console: Console
+) -> ScreenRow | None:
+    """Baselines and screen, as far as the ledger lacks them; what the screen found."""
+    search, known = loaded.experiment.search, read_ledger(ledger.path).screen
+    wanted = search.screen > 0 and known is None
+    if search.baselines or wanted:
+        rows = baseline_rows(loaded.experiment, loaded.folder, data)
+        if search.baselines:
+            record_baselines(loaded, rows, data, base, goal, ledger, console)
+        if wanted:
+            return record_screen(ScreenInputs(loaded, rows, data, base, goal), ledger, console)
+    return known
 
 
 def _left(experiment: Experiment, earlier: Mapping[str, TrialRecord]) -> int:
@@ -94,7 +115,7 @@ def _left(experiment: Experiment, earlier: Mapping[str, TrialRecord]) -> int:
 
 @dataclass(frozen=True)
 class _Search:
-    """The pieces of one session of a search. left: trials that are still to be run."""
+    """The pieces of one session of a search. left: trials that are still to be run. screened: None without a screen."""
 
     loaded: LoadedExperiment
     base: BaseModel
@@ -102,6 +123,7 @@ class _Search:
     goal: Goal
     files: RunFiles
     left: int
+    screened: ScreenRow | None = None
 
     def run(self, slots: SlotLayout, console: Console) -> None:
         view = self._view(slots)
@@ -136,11 +158,19 @@ class _Search:
             distributions=distributions,
             make_config=self.loaded.trial_tree,
             first={key: own[key] for key in distributions},
-            known=known_points(distributions, own, trials) if experiment.search.known_points else (),
+            known=self._known(distributions, own, trials),
             conditions=experiment.conditions(),
         )
         earlier = list(self.files.records.values())
         return TrialSearcher(space, self.goal, trials, experiment.search.seed, earlier, self.files.folder.journal)
+
+    def _known(
+        self, distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any], trials: int
+    ) -> tuple[KnownPoint, ...]:
+        """What the search tries after the experiment's own settings."""
+        if self.screened is not None and self.screened.best:
+            return screen_points(self.screened, distributions, own, trials)
+        return known_points(distributions, own, trials) if self.loaded.experiment.search.known_points else ()
 
     def _scheduler(self) -> EpochHalving | None:
         experiment = self.loaded.experiment
@@ -199,8 +229,8 @@ def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, T
             f"{folder.path}: the data or how they are read changed since the run began; "
             "bring them back, or start a new run with --overwrite or another name"
         )
-    # What was trained on all rows is no trial of the search: `search.engine.refit` resumes it.
-    return {name: record for name, record in run.trials.items() if record.refit_of is None}
+    # Refits are no trials of the search, and have a session of their own (`search.engine.refit`).
+    return {name: record for name, record in run.trials.items() if record.searched}
 
 
 def _end_complete(earlier: dict[str, TrialRecord], loaded: LoadedExperiment, ledger: Ledger) -> None:

@@ -30,7 +30,6 @@ from rarecall.search.engine.searcher import resume_point
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment, experiment_from
-from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.training.request import TrialRequest
@@ -52,8 +51,7 @@ def run_refit(loaded: LoadedExperiment, folder: RunFolder, address: str | None, 
     whole = experiment_from(with_values(loaded.tree, {MAX_TRAIN_ROWS: None}), loaded.folder, name=experiment.name)
     base = resolve_base(experiment.model.base, loaded.folder)
     data = prepare_data(whole, base, console)
-    left = [request for request in left if not _saw_all(loaded, run, request, len(data.train))]
-    if not left:
+    if experiment.data.max_train_rows is not None and len(data.train) <= experiment.data.max_train_rows:
         return run
     if dict(data.class_counts["validation"]) != dict(run.header["class_counts"]["validation"]):
         raise RunError(f"{folder.path}: the data changed since the run, so no trial can be trained on all of them")
@@ -108,27 +106,24 @@ def _few_rows(experiment: Experiment) -> bool:
     return experiment.data.max_train_rows is not None or (rule is not None and rule.rows is not None)
 
 
-def _saw_all(loaded: LoadedExperiment, run: Run, request: TrialRequest, rows: int) -> bool:
-    """Whether the best epoch of the trial that is to be trained again came after all training rows were seen once."""
-    limit = loaded.experiment.data.max_train_rows
-    if limit is not None and limit < rows:
-        return False
-    source = run.trials[request.origin.removeprefix(REFIT)]
-    training = TrialConfig.model_validate(loaded.trial_tree(source.params)).training
-    best = best_epoch(source.epochs, run.criteria, run.objective).epoch
-    return sum(min(count or rows, rows) for count in training.rows_by_epoch()[:best]) >= rows
+def _saw_all(run: Run, source: TrialRecord) -> bool:
+    """Whether the best epoch of a trial came after all rows of the trials' training split were seen once."""
+    rows = run.header.get("train_rows")
+    return rows is not None and best_epoch(source.epochs, run.criteria, run.objective).rows_seen >= rows
 
 
 def _left(loaded: LoadedExperiment, run: Run) -> list[TrialRequest]:
     """A request for each of the best trials that has no refit which ended."""
     refits = _refits(run)
-    wanted = [_request(loaded, one, refits) for one in _sources(run)[: loaded.experiment.search.refit]]
+    sampled = loaded.experiment.data.max_train_rows is not None
+    best = [one for one in _sources(run)[: loaded.experiment.search.refit] if sampled or not _saw_all(run, one)]
+    wanted = [_request(loaded, one, refits) for one in best]
     return [request for request in wanted if not _ended(refits.get(request.trial))]
 
 
 def _sources(run: Run) -> list[TrialRecord]:
     """Trials that may be trained on all rows, the best first: the best finalist where there are some."""
-    ranked = [one.record for one in standings(run) if one.may_win and one.record.refit_of is None]
+    ranked = [one.record for one in standings(run) if one.may_win and one.record.searched]
     first = [run.trials[one.trial] for one in finalists(run)[:1]]
     return [*first, *(record for record in ranked if record not in first)]
 

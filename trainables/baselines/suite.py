@@ -91,7 +91,7 @@ def _recipes(
         yield _pixels(rows, kind, encoder)
     if {FEATURES, WEIGHTED} <= set(known):
         return
-    if why := _obstacle(trial, task):
+    if why := obstacle(trial, task):
         yield Skipped(FEATURES, why)
         return
     try:
@@ -102,7 +102,7 @@ def _recipes(
     yield from (recipe for recipe in _heads(source, kind) if recipe.name not in known)
 
 
-def _obstacle(trial: TrialConfig, task: Task) -> str:
+def obstacle(trial: TrialConfig, task: Task) -> str:
     """Why there are no frozen features; empty where there are."""
     if writes_answers(task):
         return "a model that writes has no head whose input could be read"

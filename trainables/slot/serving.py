@@ -116,6 +116,7 @@ class _Desk:
             train_metrics=result.train_metrics,
             gpus=self._plan.workers * self._plan.gpus,
             node=self._node,
+            rows_seen=result.rows_seen,
         )
         failure = "the loss is no longer finite" if result.diverged else None
         return EpochReport(row, failure, last=result.epoch >= self._last_epoch)

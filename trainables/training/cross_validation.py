@@ -93,6 +93,7 @@ def _whole(found: Sequence[EpochOutputs], pooled: EncodedSplit, scratch: Path, s
         seconds=seconds,
         peak_memory_mb=max(outputs.peak_memory_mb for outputs in found),
         save=lambda folder: _copy(scratch, folder),
+        rows_seen=found[0].rows_seen,
     )
 
 

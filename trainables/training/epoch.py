@@ -43,7 +43,7 @@ class EpochOutputs:
     """One epoch before anything is decided. Equal on every worker of a group; the figures are those of `EpochResult`.
 
     train: of every row that the epoch drew, once; without outputs [m, 0] where answers are written. validation: None
-    when the trial diverged.
+    when the trial diverged. rows_seen: training rows that were seen until its end, each counted once.
     """
 
     epoch: int
@@ -54,6 +54,7 @@ class EpochOutputs:
     seconds: float
     peak_memory_mb: float
     save: Callable[[Path], None]
+    rows_seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class EpochResult:
     rule: tuple[float, ...] = ()
     validation_loss: float = math.nan
     train_metrics: dict[str, float] = field(default_factory=dict)
+    rows_seen: int = 0
 
 
 def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: Goal) -> EpochResult:
@@ -107,6 +109,7 @@ def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: G
         save=found.save,
         validation_loss=found.validation_loss,
         train_metrics=train_metrics,
+        rows_seen=found.rows_seen,
     )
 
 

@@ -121,7 +121,12 @@ class Trial:
             seconds=time.perf_counter() - started,
             peak_memory_mb=self._peak_memory_mb(),
             save=self.save,
+            rows_seen=self._rows_seen(epoch),
         )
+
+    def _rows_seen(self, epoch: int) -> int:
+        rows = len(self.data.train)
+        return min(rows, sum(count or rows for count in self.config.training.rows_by_epoch()[:epoch]))
 
     def _train_epoch(self, epoch: int) -> tuple[float, Pass]:
         """Weighted mean loss over the epoch's rows, and the outputs that they were trained on."""

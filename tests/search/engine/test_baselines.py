@@ -9,17 +9,21 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from optuna.distributions import FloatDistribution
 from rich.console import Console
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.parquet_file import read_predictions
+from rarecall.analysis.runs.screen import ScreenedSettings, ScreenRow
 from rarecall.search.cli import rarecall
 from rarecall.search.engine import launch as launching
 from rarecall.search.engine.launch import LaunchOptions, launch
+from rarecall.search.engine.screen.points import screen_points
 from rarecall.search.experiment.opening import open_experiment
 from rarecall.search.export.command import ExportOptions, export_trial
 
+GAMMA, RATE = "training.loss.gamma", "training.learning_rate"
 NAMES = ["baseline-majority", "baseline-tfidf", "baseline-features", "baseline-features-weighted"]
 
 
@@ -97,6 +101,35 @@ def test_a_head_on_frozen_features_is_exported_like_any_trial(launched, tmp_path
     np.testing.assert_allclose(found, stored.probabilities, atol=0.05)
     with pytest.raises(RunError, match="is no head of the base model"):
         export_trial(ExportOptions(run.folder, tmp_path / "words", trial="baseline-tfidf"), Console(quiet=True))
+
+
+@pytest.mark.timeout(300)
+def test_the_best_head_of_a_screen_is_a_trial(launched, tmp_path):
+    rule = {"training.decision_rule.fit": True}
+    run, told = launched(**{"search.screen": 16, "search.baselines": False}, **rule)
+    assert run.screen.configurations == 16
+    assert run.screen.train_rows == 64
+    assert set(run.screen.matters) == {"training.oversampling.ratio", "training.class_weights.strength", GAMMA}
+    assert "screen: 16 mitigations on frozen features of 64 rows" in told
+    head = run.trials["head"]
+    assert (head.origin, head.status, head.params["model.adapter"]) == ("screen", "completed", "head")
+    assert head.params.items() >= run.screen.best[0].params.items()
+    assert not head.searched
+    assert head.epochs[0].rows_seen == 64
+    out = CliRunner().invoke(rarecall, ["export", str(run.folder), "-o", str(tmp_path / "head"), "--trial", "head"])
+    assert "reloaded in a fresh process: the same validation predictions" in out.output, out.output
+    # A second session neither screens again nor counts the head among the trials that were asked for.
+    again, told = launched(resume=True, **{"search.screen": 16, "search.baselines": False}, **rule)
+    assert "screen" not in told
+    assert again.screen == run.screen
+
+
+def test_a_search_begins_with_what_the_screen_found():
+    space = {GAMMA: FloatDistribution(0.0, 3.0), RATE: FloatDistribution(1e-4, 1e-2)}
+    best = tuple(ScreenedSettings({GAMMA: value}, 0.5) for value in (0.5, 1.5, 2.5))
+    row = ScreenRow(16, 64, 1.0, {}, best, 0.0)
+    points = screen_points(row, space, {GAMMA: 0.0, RATE: 1e-3}, trials=8)
+    assert [(one.name, *one.params.values()) for one in points] == [("screen 1", 0.5, 1e-3), ("screen 2", 1.5, 1e-3)]
 
 
 def test_they_can_be_left_out(launched, tmp_path):

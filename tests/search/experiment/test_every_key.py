@@ -178,6 +178,7 @@ ELSEWHERE = {
     "search.refit": "tests/search/end_to_end/test_refit.py",
     "search.trackers": "tests/search/engine/test_trackers.py",
     "search.baselines": "tests/search/engine/test_baselines.py",
+    "search.screen": "tests/search/engine/test_baselines.py",
     "data.image": "tests/search/end_to_end/test_tasks_end_to_end.py",
     "model.quantization": "tests/trainables/models/test_quantization.py",
     "model.frozen_cache_gb": "tests/search/engine/test_frozen.py",

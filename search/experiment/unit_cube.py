@@ -1,9 +1,13 @@
 """Values of a search space as numbers from 0 to 1 and back."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.stats import qmc
+
+from rarecall.search.experiment.space import Condition
 
 
 def from_unit(distribution: BaseDistribution, x: float) -> Any:
@@ -37,3 +41,26 @@ def to_unit(distribution: BaseDistribution, value: Any) -> float:
 def _ends(distribution: FloatDistribution | IntDistribution) -> tuple[float, float]:
     low, high = float(distribution.low), float(distribution.high)
     return (math.log(low), math.log(high)) if distribution.log else (low, high)
+
+
+def sobol_sample(
+    space: Mapping[str, BaseDistribution], conditions: Mapping[str, Condition], count: int, seed: int = 0
+) -> list[dict[str, Any]]:
+    """A scrambled Sobol sample of a space (Owen 1998), which covers it more evenly than independent draws.
+
+    conditions: when a parameter exists; where it does not, it is left out.
+    """
+    points = qmc.Sobol(max(1, len(space)), seed=seed).random_base2(math.ceil(math.log2(count)))[:count]
+    return [_existing(_values(space, point), conditions) for point in points]
+
+
+def _values(space: Mapping[str, BaseDistribution], point: Any) -> dict[str, Any]:
+    return {key: from_unit(distribution, float(x)) for (key, distribution), x in zip(space.items(), point, strict=True)}
+
+
+def _existing(values: Mapping[str, Any], conditions: Mapping[str, Condition]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in values.items()
+        if all(values.get(parent) in allowed for parent, allowed in conditions.get(key, {}).items())
+    }

@@ -1,0 +1,1 @@
+"""The screen: many mitigations tried on heads over frozen features, stacked in one product, before any fine-tuning."""
