@@ -14,6 +14,7 @@ from rarecall.analysis.predictions.outside_file import Meaning, read_outside
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.baseline import BaselineRow
+from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.expectations import expectations
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
@@ -97,13 +98,13 @@ def _file(name: str, path: Path, meaning: Meaning) -> Target:
 def _baseline(name: str, run: Run, row: BaselineRow) -> Target:
     if row.predictions is None:
         raise RunError(f"{run.folder}: {row.baseline} has stored no predictions (run the search again)")
-    predictions = read_predictions(run.resolve(row.predictions), run.labels)
+    predictions = read_predictions(run.predictions_path(row.predictions), run.labels)
     return Target(name, predictions, run.labels, run.criteria, row.settings)
 
 
 def _trial(name: str, run: Run, trial: str) -> Target:
-    if trial in run.baselines:
-        return _baseline(name, run, run.baselines[trial])
+    if (row := baselines_of(run).get(trial)) is not None:
+        return _baseline(name, run, row)
     if trial not in run.trials:
         raise RunError(f"{run.folder}: has no trial {trial!r} (`rarecall leaderboard {run.folder}` lists them)")
     record = run.trials[trial]

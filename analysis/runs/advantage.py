@@ -9,6 +9,7 @@ from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.criteria.ranking import objective_key
 from rarecall.analysis.metrics import registry as metric_registry
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.analysis.runs.baselines import PLAIN_BASELINE
 from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import Standing, baseline_standings
@@ -57,8 +58,12 @@ def advantage(standing: Standing | None, run: Run) -> Advantage | None:
 
     Both are measured on the validation rows on which the trial was chosen, and the baseline's strength and rule.
     """
-    baselines = baseline_standings(run)
-    if standing is None or standing.best is None or not baselines or baselines[0].best is None:
+    if standing is None or standing.best is None:
+        return None
+    # The trial without mitigation is a baseline of all others.
+    itself = PLAIN_BASELINE if standing.record.unmitigated else ""
+    baselines = [one for one in baseline_standings(run) if one.record.trial != itself]
+    if not baselines or baselines[0].best is None:
         return None
     evidence, best = Evidence(run), baselines[0].best
     one, other = evidence.predictions(best), evidence.predictions(standing.best)

@@ -13,6 +13,7 @@ from rarecall.analysis.criteria.judging import Judged, MetricsTable
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.advantage import advantage
+from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, expectations
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.opened import Opened, read_opened
@@ -220,7 +221,7 @@ def _outcome(best: EpochRow | None, run: Run) -> str | None:
 
 
 def _baseline_object(standing: Standing, run: Run) -> dict[str, Any]:
-    row = run.baselines[standing.record.trial].as_row()
+    row = baselines_of(run)[standing.record.trial].as_row()
     told = {key: value for key, value in row.items() if key != "kind"}
     return told | {"criteria_met": standing.met, "criteria": _criteria(standing)}
 

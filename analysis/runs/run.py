@@ -18,6 +18,8 @@ from rarecall.analysis.runs.screen import ScreenRow
 
 # Where a trial's parameters come from: those of another one, which is trained again on all rows.
 REFIT = "all rows: "
+# At the end of the origin of a trial that has none.
+PLAIN = "no mitigation"
 # Or the screen, whose best head stands among the trials.
 SCREEN = "screen"
 
@@ -177,6 +179,11 @@ class TrialRecord:
     def refit_of(self) -> str | None:
         """The trial whose settings this one trained on all rows, None for a trial of the search itself."""
         return self.origin.removeprefix(REFIT) if self.origin.startswith(REFIT) else None
+
+    @property
+    def unmitigated(self) -> bool:
+        """Whether its settings hold no mitigation, which makes it a baseline as well."""
+        return self.origin.endswith(PLAIN)
 
     @property
     def searched(self) -> bool:

@@ -13,6 +13,7 @@ from rarecall.analysis.criteria.criterion import SECONDS, Criterion, Verdict
 from rarecall.analysis.criteria.judging import Judged, MetricsTable, judge_all
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, judge, objective_key, objective_value
 from rarecall.analysis.runs.baseline import BaselineRow
+from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.epoch_order import best_first
 from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.expectations import Expectations, expectations
@@ -157,7 +158,7 @@ def standing_at(record: TrialRecord, epoch: int | None, run: Run, ranked_by: flo
 
 def baseline_standings(run: Run) -> list[Standing]:
     """The baselines of a run in the same order, each as a trial of one epoch."""
-    return _by_criteria([as_trial(row, dict(row.settings)) for row in run.baselines.values()], run)
+    return _by_criteria([as_trial(row, dict(row.settings)) for row in baselines_of(run).values()], run)
 
 
 def as_trial(row: BaselineRow, params: dict[str, Any]) -> TrialRecord:

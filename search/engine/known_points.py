@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from rarecall.analysis.runs.run import PLAIN
 from rarecall.analysis.settings import GAMMA, LOSS_NAME, RATIO, SAMPLING_STRENGTH, SCHEME, STRENGTH, TAU
 from rarecall.search.experiment.optuna_compat import contains
 
@@ -19,9 +20,9 @@ SHARE = 1 / 4
 # By mitigation: ratio of oversampling, strength of sampler and class weights, focal exponent, logit adjustment. What
 # a point does not name is off. The order is that in which they are tried.
 POINTS: Mapping[str, Mapping[str, float]] = {
+    PLAIN: {},  # the baseline that the others have to beat
     "oversampling 0.2, focal 2": {"ratio": 0.2, "gamma": 2.0},  # technology filter
     "inverse weights, focal 2": {"weights": 1.0, "gamma": 2.0},  # moderation, retina grades
-    "no mitigation": {},  # the floor that the others have to beat
     "weighted sampling": {"sampler": 1.0},  # retina grades, one of its two switches
     "balanced weights": {"weights": 1.0},  # toxicity
     "oversampling 0.3, weights": {"ratio": 0.3, "weights": 1.0},  # technology filter, its rare tier below 30 %
@@ -63,6 +64,18 @@ def known_points(
         if params is not None and params != inside and all(params != one.params for one in found):
             found.append(KnownPoint(name, params))
     return tuple(found[: int(trials * SHARE)])
+
+
+def plain_point(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> KnownPoint | None:
+    """The experiment without mitigation, which may be as it is; None where the space cannot switch all of them off."""
+    settings = _settings({}, distributions, own)
+    return None if settings is None else KnownPoint(PLAIN, {**own_within(distributions, own), **settings})
+
+
+def own_origin(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> str:
+    """What the experiment's own settings are called, which may hold no mitigation."""
+    plain = plain_point(distributions, own)
+    return f"own: {PLAIN}" if plain is not None and plain.params == own_within(distributions, own) else "own"
 
 
 def own_within(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.plugin import write_copies
 from rarecall.analysis.plugins.stored import remember
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
-from rarecall.analysis.runs.run import EndRow, Run, TrialRecord
+from rarecall.analysis.runs.run import PLAIN, EndRow, Run, TrialRecord
 from rarecall.analysis.runs.screen import ScreenRow
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
@@ -25,7 +25,7 @@ from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import check_parts, check_weights, goal_of
 from rarecall.search.engine.header import header
-from rarecall.search.engine.known_points import MITIGATION_KEYS, KnownPoint, known_points
+from rarecall.search.engine.known_points import MITIGATION_KEYS, KnownPoint, known_points, own_origin
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, open_run
 from rarecall.search.engine.scheduler import EpochHalving
@@ -158,6 +158,7 @@ class _Search:
             distributions=distributions,
             make_config=self.loaded.trial_tree,
             first={key: own[key] for key in distributions},
+            origin=own_origin(distributions, own),
             known=self._known(distributions, own, trials),
             conditions=experiment.conditions(),
         )
@@ -178,7 +179,8 @@ class _Search:
         if stop_early is None:
             return None
         grace, reduction = stop_early.grace_epochs, stop_early.reduction
-        scheduler = EpochHalving(experiment.training.epochs, grace, reduction, self.goal.criteria)
+        spared = (PLAIN,) if experiment.search.baselines else ()
+        scheduler = EpochHalving(experiment.training.epochs, grace, reduction, self.goal.criteria, spared)
         scheduler.remember(list(self.files.records.values()))
         return scheduler
 

@@ -22,11 +22,17 @@ class EpochHalving(ASHAScheduler):
     """Ray's ASHA over `epoch` and `score`, by trial names, which stay the same when a search goes on.
 
     max_epochs: a trial's last epoch. grace_epochs: epochs before the first comparison. reduction: one in this many
-    goes on. criteria: without them none can be out of reach.
+    goes on. criteria: without them none can be out of reach. spared: ends of the origins of trials that no comparison
+    stops, as all others are held against them.
     """
 
     def __init__(
-        self, max_epochs: int, grace_epochs: int, reduction: float, criteria: Sequence[Criterion] = ()
+        self,
+        max_epochs: int,
+        grace_epochs: int,
+        reduction: float,
+        criteria: Sequence[Criterion] = (),
+        spared: tuple[str, ...] = (),
     ) -> None:
         super().__init__(
             time_attr="epoch",
@@ -36,7 +42,7 @@ class EpochHalving(ASHAScheduler):
             grace_period=min(grace_epochs, max_epochs),
             reduction_factor=reduction,
         )
-        self._epochs, self._criteria = max_epochs, tuple(criteria)
+        self._epochs, self._criteria, self._spared = max_epochs, tuple(criteria), spared
         self._share = 1 / reduction
         self._rows: dict[str, list[EpochRow]] = {}  # of trials that go on
         self._leader, self._best_score = "", -math.inf
@@ -50,6 +56,8 @@ class EpochHalving(ASHAScheduler):
         action: str = super().on_trial_result(tune_controller, _named(name), result)
         if REPORT in result:
             self._see(result[REPORT].epoch)
+        if result["epoch"] < self._epochs and request_of(trial.config).origin.endswith(self._spared):
+            action = str(TrialScheduler.CONTINUE)
         if action == TrialScheduler.STOP and result["epoch"] < self._epochs:
             self.reasons[trial.trial_id] = f"not among the best {self._share:.0%} after epoch {result['epoch']}"
         elif action == TrialScheduler.CONTINUE and (reason := self._hopeless(name)):

@@ -56,13 +56,14 @@ class TrialSpace:
     """What a trial may be.
 
     distributions: by dotted key. make_config: a trial's parameters to the configuration its slot gets. first:
-    parameters of the first trial of a new search. known: tried next, those that an earlier session has not tried.
+    parameters of the first trial of a new search; origin: of these. known: tried next, those that no session has tried.
     conditions: by key, when a parameter exists.
     """
 
     distributions: Mapping[str, BaseDistribution]
     make_config: MakeConfig
     first: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = "own"
     known: Sequence[KnownPoint] = ()
     conditions: Mapping[str, Condition] = field(default_factory=dict)
 
@@ -103,7 +104,7 @@ class TrialSearcher(TrialSource):
         self._running: dict[str, optuna.Trial] = {}
         self._add_finished([record for record in earlier if record.end is not None])
         if not earlier:
-            self._enqueue(_possible(space), "own")
+            self._enqueue(_possible(space), space.origin)
         self._known = deque(point for point in space.known if not any(point.gave(record.params) for record in earlier))
 
     @property

@@ -12,6 +12,7 @@ from rarecall.analysis.report.html.markup import Attribute, Markup, element
 from rarecall.analysis.report.html.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted, order
+from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.standings import Standing, baseline_standings, pareto_set
 from rarecall.analysis.text.table import short_names
 from rarecall.analysis.text.winner import plain
@@ -54,7 +55,7 @@ def _baselines(report: Report) -> Markup | None:
     ranked = baseline_standings(report.run) if report.run else []
     if not ranked or report.run is None:
         return None
-    rows = report.run.baselines
+    rows = baselines_of(report.run)
     columns = [
         _Column(words("baseline"), lambda _, one: Cell(one.record.trial)),
         _Column(words("what it is"), lambda _, one: Cell(rows[one.record.trial].title)),

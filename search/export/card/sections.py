@@ -6,6 +6,7 @@ from typing import Any
 
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.runs.advantage import advantage
+from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.runs.standings import baseline_standings, standing_at
@@ -102,11 +103,11 @@ def baselines_section(exported: Exported, run: Run) -> str:
     ranked = baseline_standings(run)
     if not ranked:
         return ""
-    trial = standing_at(exported.trial, exported.epoch.epoch, run)
+    trial, titles = standing_at(exported.trial, exported.epoch.epoch, run), baselines_of(run)
     keys = list(dict.fromkeys(("minority_recall", *(f"recall[{name}]" for name in run.labels.classes))))
     rows = [
         (told, *(value_text(key, one.best.metrics.get(key, math.nan)) for key in keys))
-        for told, one in [("this model", trial), *((run.baselines[one.record.trial].title, one) for one in ranked)]
+        for told, one in [("this model", trial), *((titles[one.record.trial].title, one) for one in ranked)]
         if one.best is not None
     ]
     found = advantage(trial, run)

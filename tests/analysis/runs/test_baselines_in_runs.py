@@ -71,6 +71,47 @@ def test_they_are_read_back_and_are_no_trials(run):
     assert winner(run).trial == "t0001"
 
 
+@pytest.fixture
+def with_plain(rows, write_ledger, tmp_path):
+    """The search's second trial has no mitigation and finds 70."""
+    predictions = {"t0001": found(80), "t0002": found(70), "baseline-strong": found(60)}
+    for name, one in predictions.items():
+        write_predictions(tmp_path / "baselines" / f"{name}.parquet", one, LABELS)
+    told = {}
+    for name in ("t0001", "t0002"):
+        metrics = evaluate(predictions[name], LABELS)
+        told[name] = rows.epoch(name, 1, metrics, predictions=f"baselines/{name}.parquet", checkpoint=f"kept/{name}")
+        told[name]["rows_seen"] = 4000
+    path = write_ledger(
+        rows.run(LABELS, ()),
+        baseline_row("baseline-strong", predictions["baseline-strong"]).as_row(),
+        rows.trial("t0001"),
+        told["t0001"],
+        rows.end("t0001", "completed"),
+        rows.trial("t0002") | {"origin": "known: no mitigation"},
+        told["t0002"],
+        rows.end("t0002", "completed"),
+    )
+    return read_ledger(path)
+
+
+def test_the_trial_without_mitigation_is_a_baseline_as_well(with_plain):
+    assert list(with_plain.trials) == ["t0001", "t0002"]
+    first, second = baseline_standings(with_plain)
+    assert (first.record.trial, first.best.metrics["minority_recall"]) == ("baseline-no-mitigation", 0.7)
+    assert second.record.trial == "baseline-strong"
+    ranked = standings(with_plain)
+    assert [one.record.trial for one in ranked] == ["t0001", "t0002"]
+    # The winner against it; that trial itself against the next one.
+    of_winner, of_plain = (advantage(one, with_plain) for one in ranked)
+    assert (of_winner.baseline, of_plain.baseline) == ("baseline-no-mitigation", "baseline-strong")
+    assert len(open_target(f"{with_plain.folder}:baseline-no-mitigation").predictions) == ROWS
+    document = json.loads(to_json(leaderboard(with_plain), with_plain))
+    titles = [one["title"] for one in document["baselines"]]
+    assert titles == ["the same model without mitigation (t0002, 4,000 rows)", "the baseline-strong"]
+    assert "the same model without mitigation" in page(of_run(with_plain))
+
+
 def test_a_row_that_lacks_something_is_told(rows, write_ledger, tmp_path):
     path = write_ledger(rows.run(LABELS, ()), baseline_row("baseline-whole", found(1)).as_row())
     with (path / "ledger.jsonl").open("a") as file:

@@ -84,7 +84,7 @@ def test_training_figures_are_read_and_an_older_ledger_has_none(
 
 def test_append_refuses_rows_that_could_not_be_read(rows: SimpleNamespace, tmp_path: Path) -> None:
     with Ledger(tmp_path / LEDGER_NAME) as ledger:
-        with pytest.raises(ValueError, match="must be one of run, trial, epoch, end, test, baseline, got 'note'"):
+        with pytest.raises(ValueError, match="epoch, end, test, baseline, screen, got 'note'"):
             ledger.append({"kind": "note"})
         with pytest.raises(ValueError, match="got none of params"):
             ledger.append({"kind": "trial", "trial": "a"})
@@ -139,7 +139,7 @@ def test_unusable_lines_are_told_and_the_rest_is_read(rows: SimpleNamespace, wri
         "not a line of JSON",
         "a row must be an object, got list",
         "the schema must be version 1, got 2",
-        "the kind must be one of run, trial, epoch, end, test, baseline, got 'note'",
+        "the kind must be one of run, trial, epoch, end, test, baseline, screen, got 'note'",
         "'metrics' is missing",
         "the epoch must be a whole number from 1, got 0",
         "could not convert string to float: 'high'",

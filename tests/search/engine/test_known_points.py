@@ -1,7 +1,7 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from rarecall.search.engine.known_points import POINTS, known_points
+from rarecall.search.engine.known_points import POINTS, known_points, own_origin
 
 RATIO, STRENGTH = "training.oversampling.ratio", "training.class_weights.strength"
 SCHEME, GAMMA = "training.class_weights.scheme", "training.loss.gamma"
@@ -34,6 +34,13 @@ def test_no_mitigation_is_tried_where_the_experiment_has_one():
     assert found(own=own)["no mitigation"] == {RATIO: 0.0, STRENGTH: 0.0, GAMMA: 0.0, RATE: 2e-4}
     # One that cannot be switched off makes it another point.
     assert "no mitigation" not in found(own={**own, SAMPLER: 1.0})
+
+
+def test_own_settings_without_mitigation_are_the_baseline_themselves():
+    assert own_origin(SPACE, OWN) == "own: no mitigation"
+    assert own_origin(SPACE, {**OWN, GAMMA: 1.0}) == "own"
+    # The sampler stays on whatever the space says.
+    assert own_origin(SPACE, {**OWN, SAMPLER: 1.0}) == "own"
 
 
 @pytest.mark.parametrize(("trials", "count"), [(3, 0), (4, 1), (8, 2), (16, 4), (100, 4)])

@@ -13,9 +13,9 @@ STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
 CONTROLLER = None  # which the scheduler does not ask
 
 
-def begin(scheduler, name):
+def begin(scheduler, name, origin=""):
     """A trial as Ray Tune holds it; every session gives it a new id."""
-    trial = Trial("Slot", config=TrialRequest(name, {}, {}).tune_config(), stub=True)
+    trial = Trial("Slot", config=TrialRequest(name, {}, {}, origin).tune_config(), stub=True)
     scheduler.on_trial_add(CONTROLLER, trial)
     return trial
 
@@ -45,6 +45,16 @@ def test_a_trial_below_the_best_share_is_stopped_with_the_reason():
 
 def test_half_go_on_where_that_is_asked_for():
     assert first_epochs(EpochHalving(8, 1, 2.0), [0.0, 1.0, 0.4, 0.5]) == [CONTINUE, CONTINUE, STOP, CONTINUE]
+
+
+def test_what_others_are_held_against_is_trained_to_its_end():
+    scheduler = EpochHalving(max_epochs=4, grace_epochs=1, reduction=3.0, spared=("no mitigation",))
+    good, plain = begin(scheduler, "good"), begin(scheduler, "plain", "known: no mitigation")
+    assert report(scheduler, good, 1, 0.9) == CONTINUE
+    assert [report(scheduler, plain, epoch, 0.1) for epoch in (1, 2, 3)] == [CONTINUE] * 3
+    assert scheduler.reasons == {}
+    # It stands in the rungs as any other: 0.6 is above the cut between 0.1 and 0.9, 0.633 - and 0.5 is not.
+    assert report(scheduler, begin(scheduler, "poor"), 1, 0.5) == STOP
 
 
 def test_between_the_rungs_nothing_is_stopped():
