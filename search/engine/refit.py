@@ -1,7 +1,7 @@
 """The winner again on all rows: what the trials left out does not stay out of the model.
 
 Trials are compared on few of the training rows, for that is cheap: on a sample (`data.max_train_rows`), or on so many
-that follow one another (`search.stop_early.rows`). The best one that has not seen all of them is trained again with the
+that follow one another (`search.rows`). The best one that has not seen all of them is trained again with the
 same settings on every training row, and judged by the same validation rows. It stands in the ledger of its run.
 """
 
@@ -102,8 +102,8 @@ class _Refit:
 
 def _few_rows(experiment: Experiment) -> bool:
     """Whether trials may not have seen all rows."""
-    rule = experiment.search.stop_early
-    return experiment.data.max_train_rows is not None or (rule is not None and rule.rows is not None)
+    limits = (experiment.data.max_train_rows, experiment.search.rows, experiment.training.rows_per_epoch)
+    return any(limit is not None for limit in limits)
 
 
 def _saw_all(run: Run, source: TrialRecord) -> bool:

@@ -184,8 +184,7 @@ def _refit(loaded: LoadedExperiment) -> dict[str, int]:
 
 def _shares(experiment: Experiment, rows: int) -> list[float]:
     """Of the training rows that each epoch of a trial takes."""
-    rule, epochs = experiment.search.stop_early, experiment.training.epochs
-    counts = (rule and rule.rows_by_epoch(epochs)) or experiment.training.rows_by_epoch()
+    counts = experiment.search.rows_by_epoch(experiment.training.epochs) or experiment.training.rows_by_epoch()
     return [min(count or rows, rows) / rows for count in counts]
 
 

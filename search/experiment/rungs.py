@@ -10,29 +10,26 @@ from rarecall.trainables.section import Section
 class StopEarlyConfig(Section):
     """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934): at epochs grace, grace·reduction, …, a trial
     goes on only among the best 1/reduction that got there.
-
-    Rows are a budget as epochs are: those of an epoch before the first comparison are `rows`, `reduction` times as many
-    after each, and all after the last one and in the last epoch.
     """
 
     grace_epochs: int = Field(1, ge=1)
     reduction: float = Field(3.0, gt=1)
-    rows: int | None = Field(None, ge=1, description="training rows of an epoch before the first comparison; null: all")
+    grow_rows: bool = Field(
+        False, description="search.rows before the first comparison, `reduction` times as many after each, then all"
+    )
 
-    def rows_by_epoch(self, epochs: int) -> list[int | None] | None:
-        """Training rows of each of a trial's epochs, None for all of them; None where every epoch takes all.
+    def growing(self, rows: int, epochs: int) -> list[int | None]:
+        """Training rows of each of a trial's epochs, None for all of them: rows are a budget as epochs are.
 
         Comparisons after epochs 1 and 3, and of three epochs after the first one alone:
 
-        >>> StopEarlyConfig(grace_epochs=1, reduction=3, rows=1000).rows_by_epoch(5)
+        >>> StopEarlyConfig(grace_epochs=1, reduction=3).growing(1000, epochs=5)
         [1000, 3000, 3000, None, None]
-        >>> StopEarlyConfig(grace_epochs=1, reduction=3, rows=1000).rows_by_epoch(3)
+        >>> StopEarlyConfig(grace_epochs=1, reduction=3).growing(1000, epochs=3)
         [1000, None, None]
         """
-        if self.rows is None:
-            return None
         rung, found = 0, list[int | None]()
         while (compared := math.ceil(round(self.grace_epochs * self.reduction**rung, 9))) < epochs:
-            found += [round(self.rows * self.reduction**rung)] * (compared - len(found))
+            found += [round(rows * self.reduction**rung)] * (compared - len(found))
             rung += 1
         return [*found, *[None] * (epochs - len(found))]

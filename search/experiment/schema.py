@@ -44,11 +44,23 @@ class SearchConfig(Section):
     trials: int = Field(16, ge=1)
     seed: int = Field(0, ge=0)
     time_budget: float | None = Field(None, gt=0, description="seconds; running trials are stopped when it is used up")
+    rows: int | None = Field(
+        None, ge=1, description="training rows that an epoch of a trial takes, in each epoch others; null: all"
+    )
     stop_early: StopEarlyConfig | None = StopEarlyConfig()
     finalists: FinalistsConfig | None = None
     refit: int = Field(
         1, ge=0, description="of the best trials, trained again on all rows where they have not seen them"
     )
+
+    def rows_by_epoch(self, epochs: int) -> list[int | None] | None:
+        """Training rows of each of a trial's epochs, None for all of them; None where nothing is said here."""
+        if self.rows is None:
+            return None
+        if self.stop_early is not None and self.stop_early.grow_rows:
+            return self.stop_early.growing(self.rows, epochs)
+        return [self.rows] * epochs
+
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
     screen: int = Field(0, ge=0, description="mitigations tried on frozen features first, which give the first trials")
@@ -132,10 +144,9 @@ class Experiment(TrialConfig):
 
     @model_validator(mode="after")
     def _rows_are_said_once(self) -> "Experiment":
-        rule = self.search.stop_early
-        if rule is not None and rule.rows is not None and self.training.rows_per_epoch is not None:
+        if self.search.rows is not None and self.training.rows_per_epoch is not None:
             raise ValueError(
-                f"search.stop_early.rows: gives epochs more rows from comparison to comparison, got {rule.rows} beside "
+                f"search.rows: says how many rows an epoch takes, got {self.search.rows} beside "
                 f"training.rows_per_epoch: {self.training.rows_per_epoch} (leave one of them out)"
             )
         return self
@@ -179,9 +190,8 @@ class LoadedExperiment:
         of the search where nothing else is said.
         """
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
-        epochs, rule = params.get(EPOCHS, self.experiment.training.epochs), self.experiment.search.stop_early
-        rungs = rule and rule.rows_by_epoch(epochs)
-        given = {ROWS_PER_EPOCH: rungs, **params} if rungs else params
+        rows = self.experiment.search.rows_by_epoch(params.get(EPOCHS, self.experiment.training.epochs))
+        given = {ROWS_PER_EPOCH: rows, **params} if rows else params
         return TrialConfig.model_validate(with_parameters(sections, given)).model_dump(mode="json")
 
     def without_search(self) -> "LoadedExperiment":

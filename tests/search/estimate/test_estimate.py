@@ -62,7 +62,7 @@ def test_costs_follow_from_what_was_measured(experiment):
 
 def test_few_rows_at_first_cost_less(experiment):
     """36 of 360 rows in epoch 1, 108 in epochs 2 and 3, then all: 27 · 0.1 + 9 · 2 · 0.3 + 3 · 6 = 26.1 passes."""
-    changes = {"search.stop_early.rows": 36}
+    changes = {"search.rows": 36, "search.stop_early.grow_rows": True}
     found = estimate(load_experiment(experiment, changes), Console(quiet=True), measure=False)
     assert found.epochs.usual.epochs == 63
     assert found.epochs.usual.passes == pytest.approx(26.1)
