@@ -173,13 +173,15 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
 def _refit(loaded: LoadedExperiment) -> dict[str, int]:
     """Epochs and rows of the training on all rows that follows a search on a sample; none where none is left out."""
     experiment = loaded.experiment
-    limit, count = experiment.data.max_train_rows, experiment.search.refit
-    if limit is None or not count:
+    search, epochs = experiment.search, experiment.training.epochs
+    limits = [experiment.data.max_train_rows, *((search.rows_by_epoch(epochs) or [None])[-1:])]
+    few = [limit for limit in limits if limit is not None]
+    if not few or not search.refit:
         return {}
     whole = load_splits(experiment.model_copy(update={"data": _whole(experiment.data)}), loaded.folder)
-    if len(whole.train) <= limit:
+    if len(whole.train) <= min(few):
         return {}
-    return {"refit_epochs": count * experiment.training.epochs, "refit_rows": _epoch_rows(experiment, whole)}
+    return {"refit_epochs": search.refit * epochs, "refit_rows": _epoch_rows(experiment, whole)}
 
 
 def _shares(experiment: Experiment, rows: int) -> list[float]:

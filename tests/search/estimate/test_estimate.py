@@ -70,6 +70,15 @@ def test_few_rows_at_first_cost_less(experiment):
     assert "at most 640 training and 45 validation rows an epoch" in " ".join(render(found, 80).split())
 
 
+def test_the_best_is_trained_again_where_epochs_take_a_part_of_the_rows(experiment):
+    changes = {"search.rows": 36, "search.refit": 2}
+    found = estimate(load_experiment(experiment, changes), Console(quiet=True), measure=False)
+    assert found.epochs.most.passes == pytest.approx(27 * 9 * 0.1)
+    assert (found.refit_epochs, found.refit_rows) == (2 * 9, 640)
+    none = estimate(load_experiment(experiment, {**changes, "search.refit": 0}), Console(quiet=True), measure=False)
+    assert (none.refit_epochs, none.refit_rows) == (0, 0)
+
+
 def test_folds_hold_out_every_row_and_train_on_the_others(experiment):
     """360 rows to train on and 45 to validate: 5 folds train on 4 · 405 / 360 times as many rows as one split does."""
     without = estimate(load_experiment(experiment), Console(quiet=True), measure=False)
