@@ -1,6 +1,6 @@
 """Calibration of the rare classes, for tasks with probabilities."""
 
-from rarecall.analysis.report.calibration import Calibration, of_class
+from rarecall.analysis.calibration.reliability import Calibration, of_class
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
 from rarecall.analysis.report.html.markup import Markup, element
