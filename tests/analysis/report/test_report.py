@@ -20,8 +20,8 @@ from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.report import of_predictions, of_run, page, write_history, write_report
 from rarecall.analysis.report.history import HISTORY_NAME, METADATA_NAME
-from rarecall.analysis.report.html.rows_section import rare_rows
-from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.html.drawing.scale import Scale, around
+from rarecall.analysis.report.html.sections.rows import rare_rows
 from rarecall.analysis.report.parameters import effects, spearman
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
 from rarecall.analysis.runs.standings import standings

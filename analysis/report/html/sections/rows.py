@@ -11,7 +11,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.markup import Child, element
-from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted
 

@@ -8,9 +8,9 @@ from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.report.confusions import largest
 from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing.strip import share_scale, strip
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.section import Section, note
-from rarecall.analysis.report.html.strip import share_scale, strip
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted, minority
 from rarecall.analysis.text.wording import interval_text, value_text
