@@ -7,6 +7,7 @@ from string import Template
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.markup import Markup, element, joined
 from rarecall.analysis.report.html.sections.calibration import calibration_section
+from rarecall.analysis.report.html.sections.cells import cells_section
 from rarecall.analysis.report.html.sections.classes import classes_section, confusion_section, slices_section
 from rarecall.analysis.report.html.sections.errors import errors_section
 from rarecall.analysis.report.html.sections.finalists import finalists_section
@@ -16,6 +17,7 @@ from rarecall.analysis.report.html.sections.parameters import parameters_section
 from rarecall.analysis.report.html.sections.provenance import provenance_section
 from rarecall.analysis.report.html.sections.rows import rows_section
 from rarecall.analysis.report.html.sections.section import Section
+from rarecall.analysis.report.html.sections.thresholds import thresholds_section
 from rarecall.analysis.report.html.sections.tiers import tiers_section
 from rarecall.analysis.report.html.sections.training import training_section
 from rarecall.analysis.report.html.sections.verdict import verdict_section
@@ -46,8 +48,10 @@ def _sections(report: Report) -> Iterator[Section | None]:
     yield confusion_section(report)
     yield errors_section(report)
     yield tiers_section(report)
+    yield thresholds_section(report)
     yield calibration_section(report)
     yield rows_section(report)
+    yield cells_section(report)
     yield training_section(report)
     found = effects(report.ranked, report.level)
     yield parameters_section(report, found)

@@ -2,53 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-
-from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
-from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.markup import Child, element
 from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.row_list import RareRow, rare_rows
 from rarecall.analysis.report.sentences import counted
 
 # Rows that are listed of a class, and classes, the rarest first.
 _ROWS, _CLASSES, _TEXT = 100, 12, 800
 
 
-@dataclass(frozen=True)
-class RareRow:
-    """One row of a minority class.
-
-    row: its number in the data. true, predicted: names. hit: whether the class was found. true_score, predicted_score:
-    overall, NaN for a task without scores. probability: of the class, NaN for a task without probabilities.
-    """
-
-    row: int
-    true: str
-    predicted: str
-    hit: bool
-    true_score: float
-    predicted_score: float
-    probability: float
-
-    @property
-    def error(self) -> float:
-        """Predicted minus true overall score."""
-        return self.predicted_score - self.true_score
-
-
-def rare_rows(predictions: Predictions, labels: LabelSpace, name: str) -> list[RareRow]:
-    """All rows of a class, those first that were taken for something else, and of these the farthest off."""
-    index = labels.classes.index(name)
-    own, found = _members(predictions, index)
-    rows = [
-        _rare_row(predictions, labels, int(position), index, bool(found[position])) for position in np.flatnonzero(own)
-    ]
-    return sorted(rows, key=lambda one: (one.hit, -_badness(one), one.row))
+def listed_classes(report: Report) -> list[str]:
+    """The minority classes whose rows are listed, the rarest first."""
+    predictions = report.predictions
+    if predictions is None:
+        return []
+    support = {name: len(rare_rows(predictions, report.labels, name)) for name in report.labels.minority}
+    return sorted((name for name in support if support[name]), key=support.__getitem__)[:_CLASSES]
 
 
 def rows_section(report: Report) -> Section | None:
@@ -71,69 +43,29 @@ def rows_section(report: Report) -> Section | None:
     return Section("Rare rows one by one", (element("p", told + left_out), texts, *parts))
 
 
-def _members(predictions: Predictions, index: int) -> tuple[BoolArray, BoolArray]:
-    """Which rows are of a class, and which were predicted as it."""
-    if predictions.true_labels is not None and predictions.predicted_labels is not None:
-        return predictions.true_labels[:, index], predictions.predicted_labels[:, index]
-    true, predicted = _single(predictions)
-    return true == index, predicted == index
-
-
-def _single(predictions: Predictions) -> tuple[IntArray, IntArray]:
-    if predictions.true_class is None or predictions.predicted_class is None:
-        raise ValueError("predictions must hold classes or labels, got neither")
-    return predictions.true_class, predictions.predicted_class
-
-
-def _rare_row(predictions: Predictions, labels: LabelSpace, position: int, index: int, hit: bool) -> RareRow:
-    probabilities = None if predictions.probabilities is None else predictions.probabilities[:, index]
-    return RareRow(
-        int(predictions.rows[position]),
-        *_names(predictions, labels, position),
-        hit,
-        _at(predictions.true_overall, position),
-        _at(predictions.predicted_overall, position),
-        _at(probabilities, position),
-    )
-
-
-def _at(values: FloatArray | None, position: int) -> float:
-    return math.nan if values is None else float(values[position])
-
-
-def _names(predictions: Predictions, labels: LabelSpace, position: int) -> tuple[str, str]:
-    if predictions.true_labels is not None and predictions.predicted_labels is not None:
-        both = (predictions.true_labels[position], predictions.predicted_labels[position])
-        true, predicted = (", ".join(np.array(labels.classes, object)[flags]) or "none" for flags in both)
-        return true, predicted
-    true_class, predicted_class = _single(predictions)
-    return labels.classes[int(true_class[position])], labels.classes[int(predicted_class[position])]
-
-
-def _badness(one: RareRow) -> float:
-    if math.isfinite(one.error):
-        return abs(one.error)
-    return 1 - one.probability if math.isfinite(one.probability) else 0.0
-
-
 def _details(report: Report, name: str, rows: Sequence[RareRow], first: bool) -> Child:
     hits = sum(one.hit for one in rows)
     shown = rows[:_ROWS]
     left_out = f", the first {_ROWS} shown" if len(rows) > _ROWS else ""
     summary = f"{name}: {hits} of {counted(len(rows), 'row')} found{left_out}"
-    return element("details", element("summary", summary), _table(report, name, shown), open=first)
+    listed = element("div", rows_table(report, f"Rows of {name}", name, shown), id=rare_id(report, name))
+    return element("details", element("summary", summary), listed, open=first)
 
 
-def _table(report: Report, name: str, rows: Sequence[RareRow]) -> Child:
+def rare_id(report: Report, name: str) -> str:
+    """Where the rows of a rare class stand on the page."""
+    return f"rare-{report.labels.classes.index(name)}"
+
+
+def rows_table(report: Report, caption: str, name: str, rows: Sequence[RareRow]) -> Child:
+    """Rows with what is known of each; name: of the class whose probability is told."""
     scores = any(math.isfinite(one.error) for one in rows)
     probabilities = any(math.isfinite(one.probability) for one in rows)
     headings = [Heading("row"), words("true"), words("predicted"), words("found")]
     headings += [Heading("true score"), Heading("predicted score"), Heading("error")] if scores else []
     headings += [Heading("probability", title=f"Probability of {name}")] if probabilities else []
     headings += [words("text")] if report.texts else []
-    return table(
-        f"Rows of {name}", headings, [_cells(one, report, scores, probabilities) for one in rows], class_="rows"
-    )
+    return table(caption, headings, [_cells(one, report, scores, probabilities) for one in rows], class_="rows")
 
 
 def _cells(one: RareRow, report: Report, scores: bool, probabilities: bool) -> list[Cell | Child]:
