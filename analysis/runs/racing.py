@@ -93,7 +93,7 @@ def overturning(leader: Predictions, challenger: Predictions, seen: float, label
 
     seen: share of all rows. One half where nothing tells both apart.
     """
-    apart = _scores(leader, labels, goal) - _scores(challenger, labels, goal)
+    apart = paired_scores(leader, labels, goal) - paired_scores(challenger, labels, goal)
     measured, spread = float(apart[0]), float(apart[1:].std())
     remaining = spread * math.sqrt(max(0.0, 1 - seen))
     if remaining > 0:
@@ -101,8 +101,11 @@ def overturning(leader: Predictions, challenger: Predictions, seen: float, label
     return 0.5 if measured == 0 else float(measured < 0)
 
 
-def _scores(predictions: Predictions, labels: LabelSpace, goal: Goal) -> FloatArray:
-    """Objective minus violations, as measured and then on each draw, [1 + draws]."""
+def paired_scores(predictions: Predictions, labels: LabelSpace, goal: Goal) -> FloatArray:
+    """Objective minus violations, as measured and then on each draw, [1 + draws].
+
+    The draws of predictions of the same rows, in the same order, are paired.
+    """
     objective, _, part = split_key(goal.objective)
     slices = {*slices_of(goal.criteria, predictions), *([part.partition("=")[::2]] if part else [])}
     names = metric_names(goal.criteria) | {objective, "minority_recall"}
