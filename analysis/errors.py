@@ -48,6 +48,10 @@ class InputError(RarecallError):
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
         super().__init__("\n".join([f"{source}: {count}", *(f"  {fault}" for fault in self.faults)]))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, tuple[Fault, ...]]]:
+        # Otherwise one that another process raises cannot be told here.
+        return type(self), (self.source, self.faults)
+
 
 class RunError(RarecallError):
     """A run folder cannot be used as asked."""

@@ -1,6 +1,7 @@
 """An exported model at work."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rarecall.analysis.plugins.stored import trusting
 from rarecall.evaluation import Evaluation
 from rarecall.html import table_page
 from rarecall.search.predict.frame import FramePredictor
-from rarecall.search.predict.table import LABEL
+from rarecall.search.predict.table import LABEL, REVIEW
 from rarecall.search.review.facts import known_decision, known_facts
 
 
@@ -48,13 +49,28 @@ class Model:
         """The label of each row; where a row may have several, the list of them."""
         return self._predictor.table(rows)[LABEL]
 
-    def predict_proba(self, rows: Any) -> pd.DataFrame:
-        """The probability of each class, one column each.
+    def predict_proba(self, rows: Any, prevalence: Mapping[str, float] | None = None) -> pd.DataFrame:
+        """The calibrated probability of each class, one column each.
+
+        prevalence: how frequent classes are where the rows come from, such as `{"threat": 0.002}`; by default as among
+        the validation rows.
 
         Raises:
-            InputError: the task has scores and no probabilities.
+            InputError: the task has scores and no probabilities, or a share cannot be.
         """
-        return self._columns(rows, "probability.", "probabilities", "scores")
+        return self._columns(rows, "probability.", "probabilities", "scores", prevalence)
+
+    def review(self, rows: Any, *abstain: str) -> pd.Series:
+        """The classes that each row may be of though it is not named so: rows that a person should look at.
+
+        abstain: wanted recalls, such as `recall[threat] >= 0.95`. Each list is empty for rows that need nobody.
+
+        Raises:
+            InputError: a recall cannot be, or the export has no validation predictions.
+        """
+        if not abstain:
+            raise InputError("review", [Fault("abstain", "must name a recall, such as `recall[threat] >= 0.95`")])
+        return self._predictor.table(rows, abstain=abstain)[REVIEW]
 
     def scores(self, rows: Any) -> pd.DataFrame:
         """The score of each dimension and the overall score, one column each.
@@ -68,8 +84,10 @@ class Model:
         """What the model is worth on labelled rows, by the criteria of its experiment."""
         return Evaluation(self._predictor.judged(rows))
 
-    def _columns(self, rows: Any, prefix: str, what: str, other: str) -> pd.DataFrame:
-        table = self._predictor.table(rows)
+    def _columns(
+        self, rows: Any, prefix: str, what: str, other: str, prevalence: Mapping[str, float] | None = None
+    ) -> pd.DataFrame:
+        table = self._predictor.table(rows, prevalence)
         columns = {name: name.removeprefix(prefix) for name in table.columns if name.startswith(prefix)}
         if not columns:
             rule = f"a {self._predictor.task.kind} task has no {what}"

@@ -113,11 +113,14 @@ class Run:
         count: int = 3,
         folds: int = 5,
         *,
+        race: bool = True,
         overwrite: bool = False,
         address: str | None = None,
         progress: bool = True,
     ) -> pd.DataFrame:
         """Train the best trials again on other folds and seeds, and compare them; what is trained already is kept.
+
+        race: folds are added only as long as they can change which one wins.
 
         One row per finalist, the winner first: trial, folds, rows, criteria_met, the objective on all folds with its
         90 % interval, and every metric of the pooled predictions.
@@ -127,7 +130,7 @@ class Run:
         from rarecall.search.engine.finalists import FinalsOptions  # noqa: PLC0415  # Ray
         from rarecall.search.engine.search import train_finalists  # noqa: PLC0415
 
-        options = FinalsOptions(count, folds, overwrite, address)
+        options = FinalsOptions(count, folds, race, overwrite, address)
         records = train_finalists(self.folder, options, Console(quiet=not progress))
         return pd.DataFrame([_row(one, records) for one in finals.finalists(records)])
 

@@ -18,6 +18,7 @@ from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, 
 from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.opened import Opened, read_opened
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
+from rarecall.analysis.runs.separation import separation
 from rarecall.analysis.runs.standings import RankBy, Standing, baseline_standings, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
 from rarecall.analysis.text import leaderboard as leaderboard_text
@@ -108,8 +109,9 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
 
     assessment: the winner's verdicts on fresh rows with interval and probability, null without its stored predictions.
     test: what the test split said of it, null where no export has opened it for it; decision: whether to ship, by that.
-    advantage: what the winner gains over the best baseline, null without baselines or stored predictions. correction:
-    how figures were corrected for having been chosen, null where nothing was. baselines: the best first, as their rows
+    advantage: what the winner gains over the best baseline, null without baselines or stored predictions. separation:
+    the best three trials where the rows do not tell them apart, null where they do. correction: how figures were
+    corrected for having been chosen, null where nothing was. baselines: the best first, as their rows
     in the ledger with criteria. Each trial has the fixed columns of the frame, criteria (list of text, value, status,
     violation), params, origin (of the parameters: own, known or sampler), the metrics as measured, confusion,
     checkpoint and predictions of its best epoch, and expected: what fresh rows should give, by metric; of the first
@@ -133,6 +135,7 @@ def to_json(frame: pd.DataFrame, run: Run) -> str:
         "test": tested.plain() if tested else None,
         "decision": tested.decision.plain() if tested and tested.decision else None,
         "advantage": gained.plain() if (gained := advantage(best, run)) else None,
+        "separation": apart.plain() if (apart := separation(ranked, run)) else None,
         "correction": found.plain(),
         "problems": [*run.problems, *unread],
         "baselines": [_baseline_object(standing, run) for standing in baseline_standings(run)],

@@ -21,7 +21,8 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
         Column(
             (run.objective, "in the search"), tuple(value_text(run.objective, _searched(one, run)) for one in finals)
         ),
-        Column(("on all", "folds"), tuple(value_text(run.objective, one.value(run)) for one in finals)),
+        Column(("folds",), tuple(str(one.folds) for one in finals)),
+        Column(("on these", "folds"), tuple(value_text(run.objective, one.value(run)) for one in finals)),
         Column(("", "90 %"), tuple(interval_text(run.objective, one.objective) for one in finals)),
     ]
     support = {name: finals[0].metrics[f"support[{name}]"] for name in run.labels.minority}
@@ -29,7 +30,7 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
         Column((name, f"n={support[name]:.0f}"), tuple(_recall(one, name) for one in finals))
         for name in sorted(support, key=lambda name: support[name])
     ]
-    while len(columns) > 5 and sum(column.width + 2 for column in columns) > width:
+    while len(columns) > 6 and sum(column.width + 2 for column in columns) > width:
         columns.pop()
     best = finals[0]
     lines = [
@@ -41,6 +42,7 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
         "",
         *render_columns(columns),
         "",
+        *textwrap.wrap(race_text(finals), width),
         *textwrap.wrap(
             f"Winner: {best.trial}; among those that meet most criteria, its {run.objective} is surely the highest.",
             width,
@@ -50,6 +52,23 @@ def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
         lines += verdict_lines(assess(best.predictions, run.labels, run.criteria), width)
         lines += wrapped(uncorrected(finals), width)
     return "\n".join(lines)
+
+
+def race_text(finals: Sequence[Finalist]) -> str:
+    """Which finalists left the race, and what that saved; "" where all have every fold."""
+    left = [one for one in finals if one.left is not None]
+    trained, planned = sum(one.folds for one in finals), sum(one.planned for one in finals)
+    if not left:
+        return ""
+    told = ", ".join(
+        f"{one.trial} after {one.left.folds} of {one.planned} folds ({100 * one.left.probability:.0f} %)"
+        for one in left
+        if one.left
+    )
+    return (
+        f"Left the race, as the remaining folds would hardly make it the winner: {told}. {trained} of {planned} folds "
+        "were trained; --all-folds trains the rest."
+    )
 
 
 def uncorrected(finals: Sequence[Finalist]) -> str:

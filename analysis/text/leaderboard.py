@@ -10,8 +10,10 @@ from rarecall.analysis.criteria.criterion import SECONDS
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
 from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.expectations import Expectations
+from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.run import Run
+from rarecall.analysis.runs.separation import separation
 from rarecall.analysis.runs.standings import (
     RankBy,
     Standing,
@@ -22,6 +24,7 @@ from rarecall.analysis.runs.standings import (
     pareto_set,
 )
 from rarecall.analysis.text.advantage import advantage_text
+from rarecall.analysis.text.separation import separation_text
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names, total_width
 from rarecall.analysis.text.winner import plain, winner_lines
 from rarecall.analysis.text.wording import duration_text, interval_text, probability_text, value_text
@@ -58,6 +61,7 @@ def render(
             _intervals(ranked[:limit], run, width),
             winner_lines(ranked, run, width, found, opened),
             _against_baselines(ranked, run, width),
+            _told_apart(ranked, run, width),
             _front(ranked, run, width),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -108,6 +112,12 @@ def _against_baselines(ranked: Sequence[Standing], run: Run, width: int) -> list
     """What the winner gains over the best of them."""
     found = advantage(next((standing for standing in ranked if standing.exportable), None), run)
     return textwrap.wrap(advantage_text(found, len(run.criteria)), width) if found else []
+
+
+def _told_apart(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
+    """Whether more trials would decide anything; finalists decide by more rows."""
+    found = None if (run.folder / FINALISTS_FOLDER).is_dir() else separation(ranked, run)
+    return textwrap.wrap(separation_text(found), width) if found else []
 
 
 def _fixed_columns(shown: Sequence[Standing], run: Run, found: Expectations) -> list[Column]:

@@ -34,14 +34,16 @@ def train(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: i
 @click.option(
     "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts the rows are divided in."
 )
+@click.option("--all-folds", is_flag=True, help="Train each finalist on every fold, even where that decides nothing.")
 @OVERWRITE
 @ADDRESS
 @TRUST
-def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str | None) -> None:
+def finalists(run: Path, count: int, folds: int, all_folds: bool, overwrite: bool, address: str | None) -> None:
     """Train the best trials of RUN again on other folds and seeds, and name the winner by what all folds say.
 
     Each row of training and validation data is validation once, so the rare class is judged by all its rows and not by
-    the few of one split. What is there already is not trained again.
+    the few of one split. Folds are added to the finalists that may still win, and no more once they cannot change
+    which one does. What is there already is not trained again.
     """
     from rarecall.analysis.runs.finalists import finalists as finalists_of
     from rarecall.analysis.text.finalists import finalists_text
@@ -50,9 +52,10 @@ def finalists(run: Path, count: int, folds: int, overwrite: bool, address: str |
 
     console = Console()
     try:
-        done = train_finalists(run, FinalsOptions(count, folds, overwrite, address), console)
+        done = train_finalists(run, FinalsOptions(count, folds, not all_folds, overwrite, address), console)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}")
+        every = " --all-folds" if all_folds else ""
+        click.echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}{every}")
         raise
     click.echo(finalists_text(finalists_of(done), done, console.width))
 

@@ -51,6 +51,10 @@ def export(public: bool, **options: Any) -> None:
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores, with --ray 4 a worker.")
 @click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
+@click.option("--prevalence", metavar="CLASS=SHARE", multiple=True, help="How frequent a class is where INPUT is from.")
+@click.option(
+    "--abstain", metavar="RECALL", multiple=True, help="Such as 'recall[threat] >= 0.95': rows that go to a person."
+)
 @click.option("--overwrite", is_flag=True, help="Start anew instead of resuming the existing output.")
 @click.option("--ray", is_flag=True, help="Spread the rows over the workers of a Ray cluster, or of this machine.")
 @ADDRESS

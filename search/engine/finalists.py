@@ -5,7 +5,7 @@ which goes exactly as far as the epoch that made its configuration a finalist.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -23,6 +23,7 @@ from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import goal_of
 from rarecall.search.engine.header import header
 from rarecall.search.engine.queue import QueueSearcher
+from rarecall.search.engine.race import FoldsThatDecide
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, find_run
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
@@ -37,10 +38,14 @@ from rarecall.trainables.training.session import TrainingSession
 
 @dataclass(frozen=True)
 class FinalsOptions:
-    """How many finalists, in how many parts the rows are divided, and where the cluster is if there is one."""
+    """How many finalists, in how many parts the rows are divided, and where the cluster is if there is one.
+
+    race: whether folds are added only as long as they can change which finalist wins.
+    """
 
     count: int = 3
     folds: int = 5
+    race: bool = True
     overwrite: bool = False
     address: str | None = None
 
@@ -66,11 +71,15 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
     wanted = [_request(loaded, standing, fold) for fold in range(options.folds) for standing in chosen]
     earlier = _earlier(inner, wanted, options.overwrite)
     left = [request for request in wanted if not _done(earlier.get(request.trial))]
+    # With one finalist there is nothing to decide: its figures are what is wanted.
+    options = replace(options, race=options.race and len(chosen) > 1)
+    if options.race and earlier and _told(options) == read_ledger(inner.ledger).header.get("finalists"):
+        left = [request for request in left if FoldsThatDecide(run, inner.ledger).wanted(request)]
     if left:
         with_states = with_frozen_states(data, loaded.experiment, base, console)
         folded = with_folds(with_states, options.folds, loaded.experiment.search.seed)
         done = {name: record for name, record in earlier.items() if _done(record)}
-        _Finals(loaded, base, folded, inner, len(wanted), options).run(done, left, console)
+        _Finals(loaded, base, folded, inner, len(wanted), options, run).run(done, left, console)
     return read_ledger(folder.ledger)
 
 
@@ -83,6 +92,11 @@ def _request(loaded: LoadedExperiment, standing: Standing, fold: int) -> TrialRe
     config = TrialConfig.model_validate(loaded.trial_tree({**record.params, **changes})).model_dump(mode="json")
     name, params = f"{record.trial}-fold{fold + 1}", {"finalist": record.trial, "fold": fold + 1}
     return TrialRequest(name, params, config, until=best.epoch, fold=fold)
+
+
+def _told(options: FinalsOptions) -> dict[str, int | bool]:
+    """What the ledger of the finalists says of them."""
+    return {"count": options.count, "folds": options.folds, "race": options.race}
 
 
 def _earlier(inner: RunFolder, wanted: Sequence[TrialRequest], overwrite: bool) -> dict[str, TrialRecord]:
@@ -104,7 +118,10 @@ def _done(record: TrialRecord | None) -> bool:
 
 @dataclass(frozen=True)
 class _Finals:
-    """The pieces of one session of the finalists. data: with frozen states and folds. total: trials in all."""
+    """The pieces of one session of the finalists.
+
+    data: with frozen states and folds. total: trials in all. searched: the run that the finalists come from.
+    """
 
     loaded: LoadedExperiment
     base: BaseModel
@@ -112,6 +129,7 @@ class _Finals:
     inner: RunFolder
     total: int
     options: FinalsOptions
+    searched: Run
 
     def run(self, done: dict[str, TrialRecord], left: Sequence[TrialRequest], console: Console) -> None:
         """Train what is left, beside what earlier sessions have done."""
@@ -119,13 +137,13 @@ class _Finals:
         goal = goal_of(experiment, self.data.task.label_space)
         self.inner.path.mkdir(parents=True, exist_ok=True)
         with Ledger(self.inner.ledger) as ledger, ray_session(options.address, self.data.nbytes):
-            told = {"count": options.count, "folds": options.folds}
-            ledger.append({**header(experiment, self.data), "finalists": told})
+            ledger.append({**header(experiment, self.data), "finalists": _told(options)})
             slots = layout(experiment.resources, len(left), joined=bool(options.address))
             view = self._view(goal, slots, done)
             live = LiveView(view, console)
             listeners = Listeners(amounts_told(view, self.data), live.changed, live.retried)
-            method = Method(QueueSearcher(left), None, goal)
+            race = FoldsThatDecide(self.searched, self.inner.ledger) if options.race else None
+            method = Method(QueueSearcher(left, race), None, goal)
             session = TrainingSession(self.base, goal, base_folder(self.base))
             plan = slot_plan(session, self.data, self.inner, slots, goal, self.loaded.plugins)
             with live:

@@ -18,9 +18,8 @@ def run_search(loaded: LoadedExperiment, options: LaunchOptions, console: Consol
     chosen = loaded.experiment.search.finalists
     if chosen is None:
         return _refitted(options.run_folder, options.address, console)
-    return train_finalists(
-        options.run_folder, FinalsOptions(chosen.count, chosen.folds, address=options.address), console
-    )
+    finals = FinalsOptions(chosen.count, chosen.folds, chosen.race, address=options.address)
+    return train_finalists(options.run_folder, finals, console)
 
 
 def train_finalists(path: Path, options: FinalsOptions, console: Console) -> Run:

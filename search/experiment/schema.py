@@ -32,10 +32,14 @@ from rarecall.trainables.tasks.config import default_loss, loss_parameters, loss
 
 
 class FinalistsConfig(Section):
-    """The best `count` trials are trained again on `folds` other folds and seeds before one is named the winner."""
+    """The best `count` trials are trained again on `folds` other folds and seeds before one is named the winner.
+
+    race: folds are added only as long as they can change which one wins.
+    """
 
     count: int = Field(3, ge=1)
     folds: int = Field(5, ge=2)
+    race: bool = True
 
 
 class SearchConfig(Section):

@@ -10,6 +10,7 @@ from rarecall.analysis.runs.run import Run
 from rarecall.analysis.strict_json import dumps
 from rarecall.search.experiment.schema import LoadedExperiment, with_parameters
 from rarecall.search.experiment.yaml_file import write_yaml
+from rarecall.search.export.calibration import calibrate
 from rarecall.search.export.card.page import model_card
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import with_status
@@ -22,6 +23,7 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
     shutil.copyfile(run.predictions_path(exported.epoch.predictions or ""), folder / PREDICTIONS_NAME)
     if exported.opened:
         write_predictions(folder / TEST_PREDICTIONS_FILE, exported.opened.predictions, run.labels)
+    calibration = calibrate(exported, run)
     write_copies(loaded.plugins, folder)
     write_yaml(folder / EXPERIMENT_FILE, with_parameters(loaded.tree, record.params))
     facts = {
@@ -37,13 +39,14 @@ def write_facts(exported: Exported, run: Run, loaded: LoadedExperiment) -> None:
         "missed": [finding.criterion.text for finding in with_status(exported.assessment, "missed")],
         "decision": exported.decision.plain() if exported.decision else None,
         **_opening(exported.opened),
+        "calibration_error": calibration,
         "parameters": exported.parameters._asdict(),
         "data_hash": run.header["data_hash"],
         "versions": run.header["versions"],
         "plugins": [plugin.plain() for plugin in loaded.plugins],
     }
     (folder / METRICS_FILE).write_text(dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD_FILE).write_text(model_card(exported, run, loaded), encoding="utf-8")
+    (folder / CARD_FILE).write_text(model_card(exported, run, loaded, calibration), encoding="utf-8")
 
 
 def _opening(opened: Opened | None) -> dict[str, Any]:

@@ -3,22 +3,28 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from rarecall.analysis.arrays import BoolArray
+from rarecall.analysis.calibration.drift import Tally
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.plugins.loading import in_force
+from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME
+from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.display.progress import ProgressLine
 from rarecall.search.experiment.schema import Experiment, load_experiment
 from rarecall.search.predict.engine import Engine, LocalEngine
+from rarecall.search.predict.finishing import Finishing, open_finishing
 from rarecall.search.predict.output_file import PredictionOutput
+from rarecall.search.predict.summary import band_lines, summary_lines
 from rarecall.search.predict.table import table_columns, table_schema
 from rarecall.trainables.data.unlabelled import Source, Survey, chunks, survey, unlabelled
-from rarecall.trainables.exported.names import DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
+from rarecall.trainables.exported.names import CALIBRATION_FILE, DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
 from rarecall.trainables.exported.predictor import load_task, open_predictor
 from rarecall.trainables.tasks import Task
 
@@ -33,7 +39,8 @@ class PredictOptions:
 
     text: columns with the text, empty for those of the experiment. keep: hand on all columns of the input; else `id` if
     there is one. threads: of the CPU, None for all. skip: go on without rows that cannot be used. ray: on the cluster
-    at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker.
+    at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker. prevalence, abstain: as
+    `open_finishing` takes them.
     """
 
     folder: Path
@@ -48,6 +55,8 @@ class PredictOptions:
     overwrite: bool = False
     ray: bool = False
     address: str | None = None
+    prevalence: tuple[str, ...] = ()
+    abstain: tuple[str, ...] = ()
 
 
 def predict(options: PredictOptions, console: Console) -> None:
@@ -66,21 +75,28 @@ def predict(options: PredictOptions, console: Console) -> None:
     carried = _carried(options, source, found)
     # Labels are decided here and nowhere else, so what decides them is known before the model is loaded.
     task = load_task(options.folder, experiment.task)
-    schema = table_schema(task, source, carried, errors=found.unusable > 0)
+    finishing = open_finishing(options.folder, task, options.prevalence, options.abstain)
+    schema = table_schema(task, source, carried, errors=found.unusable > 0, review=bool(finishing.bands))
     output = PredictionOutput(options.output, schema, _identity(options, source), options.overwrite)
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     if output.rows:
         say(f"{options.output} holds {output.rows:,} of {found.rows:,} rows already; resuming after them")
+    for told in band_lines(finishing):
+        say(told)
     with _engine(options, experiment, task, say) as engine:
         output.begin()
         with ProgressLine(found.rows, output.rows, console) as line:
             try:
-                unread = _write_all(engine, task, source, output, carried, line)
+                unread = _write_all(engine, task, source, output, carried, finishing, line)
             except KeyboardInterrupt:
                 say(f"stopped; {output.rows:,} rows are in {options.output}; the same command resumes after them")
                 raise
     output.finish()
     say(f"wrote {found.rows:,} rows to {options.output} ({line.seconds:,.0f} s, {line.speed:,.0f} rows/s)")
+    if finishing.bands:
+        say(f"{output.told.get('review', 0):,} rows go to a person; `review` says for which class")
+    if "tally" in output.told:
+        say("\n".join(summary_lines(Tally.from_plain(output.told["tally"]), finishing)))
     _tell_skipped(found, console)
     if unread:
         say(f"{unread:,} answers cannot be read; `error` says what they are")
@@ -126,11 +142,14 @@ def _carried(options: PredictOptions, source: Source, found: Survey) -> tuple[st
 
 def _identity(options: PredictOptions, source: Source) -> dict[str, object]:
     """What must be the same for a run to go on."""
-    files = [options.folder / name for name in (*WEIGHT_FILES, DECISION_RULE_FILE, EXPERIMENT_FILE)]
+    names = (*WEIGHT_FILES, DECISION_RULE_FILE, EXPERIMENT_FILE, CALIBRATION_FILE, PREDICTIONS_NAME)
+    files = [options.folder / name for name in names]
     return {
         "model": [_digest(path) for path in files if path.is_file()],
         "input": _digest(options.input),
         "input columns": source.inputs,
+        "--prevalence": options.prevalence,
+        "--abstain": options.abstain,
     }
 
 
@@ -164,6 +183,7 @@ def _write_all(
     source: Source,
     output: PredictionOutput,
     carried: tuple[str, ...],
+    finishing: Finishing,
     line: ProgressLine,
 ) -> int:
     """Gives the number of answers that cannot be read."""
@@ -171,10 +191,25 @@ def _write_all(
     rest = (row for row in unlabelled(source) if row.number >= after)
     for rows, predictions in engine.predicted(chunks(rest, CHUNK_ROWS), line.advance):
         line.advance(sum(row.fault is not None for row in rows))
-        output.append(table_columns(rows, predictions, task, carried))
+        told, review = finishing.both(predictions)
+        _remember(output, told, review, finishing)
+        output.append(table_columns(rows, told, task, carried, review))
         if predictions is not None and predictions.unreadable is not None:
             unread += sum(answer is not None for answer in predictions.unreadable)
     return unread
+
+
+def _remember(
+    output: PredictionOutput, predictions: Predictions | None, review: BoolArray | None, finishing: Finishing
+) -> None:
+    """Add what the summary tells of some rows to that of the rows before them."""
+    if predictions is None:
+        return
+    tally, told = finishing.tally(predictions), output.told
+    output.told = {
+        "tally": asdict(Tally.from_plain(told["tally"]) + tally if "tally" in told else tally),
+        "review": int(told.get("review", 0)) + (0 if review is None else int(review.any(axis=1).sum())),
+    }
 
 
 def _tell_skipped(found: Survey, console: Console) -> None:

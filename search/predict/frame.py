@@ -1,7 +1,7 @@
 """An exported model on rows in memory."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.search.experiment.frames import as_table
 from rarecall.search.predict.command import BATCH_ROWS, CHUNK_ROWS, read_experiment
 from rarecall.search.predict.engine import LocalEngine
+from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.predict.labelled import labelled_by
 from rarecall.search.predict.table import ERROR, ROW, table_columns, table_schema
 from rarecall.trainables.data.unlabelled import Source, chunks, survey, unlabelled
@@ -27,30 +28,39 @@ class FramePredictor:
     def __init__(self, folder: Path, batch_size: int = BATCH_ROWS) -> None:
         self.folder, self.experiment = folder, read_experiment(folder)
         self._predictor: Predictor = open_predictor(folder, self.experiment, batch_size)
+        self._finishing = open_finishing(folder, self._predictor.task)
 
     @property
     def task(self) -> Any:
         return self._predictor.task
 
-    def table(self, rows: Any) -> pd.DataFrame:
+    def table(
+        self, rows: Any, prevalence: Mapping[str, float] | None = None, abstain: Sequence[str] = ()
+    ) -> pd.DataFrame:
         """The columns of `rarecall predict` for each row, with the index of a DataFrame.
 
-        rows: as `as_table` takes them, or a list of texts.
+        rows: as `as_table` takes them, or a list of texts. prevalence: shares of classes where the rows come from.
+        abstain: wanted recalls, such as `recall[threat] >= 0.95`.
 
         Raises:
-            InputError: a column is missing, or a row has no text.
+            InputError: a column is missing, a row has no text, or a share or recall cannot be.
         """
+        finishing = self._finishing
+        if prevalence or abstain:
+            stated = [f"{name}={share}" for name, share in (prevalence or {}).items()]
+            finishing = open_finishing(self.folder, self.task, stated, abstain)
         data = self.experiment.data
         with _as_file(_with_texts(rows, data.text), data.image) as path:
             source = Source(path, data.text, data.image)
             found = survey(source)
             if found.unusable:
                 raise InputError("rows", list(found.faults))
-            schema = table_schema(self.task, source, (), errors=False)
+            schema = table_schema(self.task, source, (), errors=False, review=bool(finishing.bands))
             columns: dict[str, list[Any]] = {name: [] for name in schema.names}
             engine = LocalEngine(self._predictor)
             for part, predictions in engine.predicted(chunks(unlabelled(source), CHUNK_ROWS), lambda rows: None):
-                for name, values in table_columns(part, predictions, self.task, ()).items():
+                told, review = finishing.both(predictions)
+                for name, values in table_columns(part, told, self.task, (), review).items():
                     columns.get(name, []).extend(values)
         index = rows.index if isinstance(rows, pd.DataFrame | pd.Series) else None
         return pd.DataFrame(columns, index=index).drop(columns=[ROW, ERROR], errors="ignore")

@@ -9,6 +9,7 @@ from rarecall.analysis.evaluation.targets import Target
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.predict.command import BATCH_ROWS, read_experiment
+from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.review.facts import measured_facts
 from rarecall.trainables.config import DataConfig, SplitConfig, TrialConfig
 from rarecall.trainables.data.reader import read_rows
@@ -48,7 +49,7 @@ def labelled_by(
     task = _with_minority(predictor.task, experiment.task, folder)
     reading = read_rows({"path": path}, _alone(experiment.data), _with_classes(experiment.task, task))
     predictions = predictor.predictions(predictor.encode(reading.examples))
-    return predictions, task.label_space
+    return open_finishing(folder, task).finished(predictions), task.label_space
 
 
 def _alone(data: DataConfig) -> DataConfig:

@@ -42,6 +42,8 @@ class PredictionOutput:
         self._of = json.loads(dumps({**of, "columns": schema.names}))
         self._progress = path.with_name(path.name + PROGRESS_SUFFIX)
         self._sink = _sink(path, schema)
+        # What is to be known of the rows that are there, when the output is resumed; plain JSON values.
+        self.told: dict[str, Any] = {}
         if overwrite:
             self._discard()
         self.rows = self._resumed()
@@ -79,18 +81,20 @@ class PredictionOutput:
                 "it, or add --overwrite to start anew"
             )
         self._sink.go_on(state["position"])
+        self.told = state["told"]
         return int(state["rows"])
 
     def _read_progress(self) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads(self._progress.read_text(encoding="utf-8"))
-            return {"rows": int(state["rows"]), "position": int(state["position"]), "of": dict(state["of"])}
+            told = {"of": dict(state["of"]), "told": dict(state.get("told") or {})}
+            return {"rows": int(state["rows"]), "position": int(state["position"]), **told}
         except (OSError, ValueError, KeyError, TypeError) as error:
             remedy = "add --overwrite to start anew"
             raise RunError(f"{self._progress}: must tell how far {self.path} is, got {error!r} ({remedy})") from error
 
     def _remember(self) -> None:
-        state = {"rows": self.rows, "position": self._sink.position(), "of": self._of}
+        state = {"rows": self.rows, "position": self._sink.position(), "of": self._of, "told": self.told}
         partial = self._progress.with_name(f".{self._progress.name}.{os.getpid()}")
         partial.write_text(dumps(state, indent=2) + "\n", encoding="utf-8")
         partial.replace(self._progress)

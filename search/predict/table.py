@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from rarecall.analysis.arrays import FloatArray
+from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.parquet_file import OVERALL
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.unlabelled import Source, Unlabelled
 from rarecall.trainables.tasks import Task, TieredScores
 
-ROW, LABEL, CUT_DISTANCE, ERROR = "row", "predicted", "cut_distance", "error"
+ROW, LABEL, CUT_DISTANCE, ERROR, REVIEW = "row", "predicted", "cut_distance", "error", "review"
 # Far below what rounding does to the outputs of a model, and short enough to be read.
 DECIMALS = 6
 # Of an answer that cannot be read.
@@ -23,19 +23,22 @@ SHOWN_CHARACTERS = 80
 Columns = dict[str, list[Any]]
 
 
-def table_schema(task: Task, source: Source, carried: Sequence[str], errors: bool) -> pa.Schema:
+def table_schema(task: Task, source: Source, carried: Sequence[str], errors: bool, review: bool = False) -> pa.Schema:
     """Columns of the output in their order.
 
-    errors: whether a row of the input may have one; where answers are written, any row may.
+    errors: whether a row of the input may have one; where answers are written, any row may. review: whether rows may go
+    to a person.
 
-    row, the columns of the input that are handed on, predicted (a list where a row may have several labels),
-    probability.<class>, predicted.<dimension>, predicted.overall, cut_distance, and error where rows may have one;
-    those that the task has.
+    row, the columns of the input that are handed on, predicted (a list where a row may have several labels), review (a
+    list of classes that the row may be of), probability.<class>, predicted.<dimension>, predicted.overall,
+    cut_distance, and error where rows may have one; those that the task has.
 
     Raises:
         InputError: a column of the input has a name that is needed here.
     """
-    own = [*_own(task), *([(ERROR, pa.string())] if errors or task.label_space.written else [])]
+    label, *others = _own(task)
+    held = [(REVIEW, pa.list_(pa.string()))] if review else []
+    own = [label, *held, *others, *([(ERROR, pa.string())] if errors or task.label_space.written else [])]
     taken = [name for name in carried if name in {ROW, *(name for name, _ in own)}]
     if taken:
         rule = f"columns named {', '.join(taken)} cannot be handed on, since the output needs the names"
@@ -61,13 +64,18 @@ def _types(source: Source) -> Mapping[str, pa.DataType]:
 
 
 def table_columns(
-    rows: Sequence[Unlabelled], predictions: Predictions | None, task: Task, carried: Sequence[str]
+    rows: Sequence[Unlabelled],
+    predictions: Predictions | None,
+    task: Task,
+    carried: Sequence[str],
+    review: BoolArray | None = None,
 ) -> Columns:
     """Values of the columns of `table_schema` for n rows of the input, None where a row has none.
 
     A row whose answer cannot be read has nothing but its error, since nobody may guess what it says.
 
-    predictions: of the usable rows among them, in their order; None if there are none.
+    predictions: of the usable rows among them, in their order; None if there are none. review: [usable, classes] for
+    which classes a row goes to a person.
     """
     usable = [place for place, row in enumerate(rows) if row.fault is None]
     columns: Columns = {name: [row.cells.get(name) for row in rows] for name in carried}
@@ -75,6 +83,10 @@ def table_columns(
     columns[ERROR] = [None if row.fault is None else str(row.fault) for row in rows]
     unread = _unread(predictions, len(usable))
     found = _predicted(predictions, task) if predictions is not None else {name: [] for name, _ in _own(task)}
+    # A column of the input may have this name as long as no row goes to a person.
+    columns.setdefault(REVIEW, [None] * len(rows))
+    if review is not None:
+        found[REVIEW] = _names(review, task.label_space.classes)
     for name, values in found.items():
         columns[name] = [None] * len(rows)
         for place, value, answer in zip(usable, values, unread, strict=True):
@@ -120,9 +132,14 @@ def cut_distance(overall: FloatArray, cuts: FloatArray) -> FloatArray:
 def _labels(predictions: Predictions, classes: tuple[str, ...]) -> list[Any]:
     """The name of each row's class, or the list of its labels."""
     if predictions.predicted_labels is not None:
-        return [[classes[i] for i in np.flatnonzero(row)] for row in predictions.predicted_labels]
+        return _names(predictions.predicted_labels, classes)
     assert predictions.predicted_class is not None
     return [classes[i] for i in predictions.predicted_class.tolist()]
+
+
+def _names(given: BoolArray, classes: tuple[str, ...]) -> list[list[str]]:
+    """The names of the classes that each row [n, classes] has."""
+    return [[classes[i] for i in np.flatnonzero(row)] for row in given]
 
 
 def _block(prefix: str, names: Sequence[str], values: FloatArray) -> Columns:

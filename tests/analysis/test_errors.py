@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from rarecall.analysis.errors import Fault, InputError, RarecallError, RunError
@@ -31,3 +33,9 @@ def test_an_input_error_lists_all_its_faults() -> None:
 @pytest.mark.parametrize("error", [InputError("x", []), RunError("y")])
 def test_what_a_user_causes_ends_with_exit_code_2(error: RarecallError) -> None:
     assert error.exit_code == 2
+
+
+def test_an_input_error_of_another_process_arrives_whole() -> None:
+    error = InputError("experiment.yaml", [Fault("a", "must be a number", "'x'")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.faults) == (str(error), error.faults)

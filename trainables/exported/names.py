@@ -2,6 +2,7 @@
 
 EXPERIMENT_FILE = "experiment.yaml"
 DECISION_RULE_FILE = "decision_rule.json"
+CALIBRATION_FILE = "calibration.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
 TEST_PREDICTIONS_FILE = "test_predictions.parquet"

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.axes import Axes
 
-from rarecall.analysis.report.calibration import Calibration, of_class
+from rarecall.analysis.calibration.reliability import Calibration, of_class
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.figures.style import ACCENT, INK, THIN, LeftOut, Picture, canvas, percent_axis
 from rarecall.analysis.text.table import cut

@@ -1,4 +1,4 @@
-"""The report as a web page: `page` puts the `*_section` modules together with style and script.
+"""The report as a web page: `page` puts the modules of `sections` together with style and script.
 
-`drawing` and `strip` make pictures, `table` tables, `markup` the elements they all consist of.
+`drawing` makes pictures, `table` tables, `markup` the elements they all consist of.
 """

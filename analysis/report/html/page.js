@@ -5,6 +5,7 @@
     sortable(table);
     filterable(table);
   }
+  document.querySelectorAll("form.slider").forEach(movable);
   // A closed part would be missing on paper.
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));
 
@@ -72,6 +73,47 @@
       for (const line of lines) line.classList.toggle("dim", !shown.has(line.dataset.trial));
       const all = rows.length === 1 ? "1 trial" : `${rows.length} trials`;
       count.value = shown.size === rows.length ? all : `${shown.size} of ${all}`;
+    }
+  }
+
+  function movable(form) {
+    const points = JSON.parse(form.dataset.points);
+    const [hits, alarms] = JSON.parse(form.dataset.named);
+    const rows = Number(form.dataset.rows);
+    const all = Number(form.dataset.all);
+    const place = form.querySelector("input[type=range]");
+    const weight = form.querySelector("input[type=number]");
+    const marker = form.parentElement.querySelector("path.chosen");
+    const ways = marker.parentElement.querySelector("path.class").getAttribute("d").slice(1).split("L");
+    const share = (value) => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`;
+    const price = (found, wrong) => (rows - found) * Number(weight.value) + wrong;
+    const amount = (value) => value.toLocaleString("en", { maximumFractionDigits: 1 });
+    form.hidden = false;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", tell);
+    form.querySelector("button").addEventListener("click", () => {
+      const prices = points.map((point) => price(point[1], point[2]));
+      place.value = prices.indexOf(Math.min(...prices));
+      tell();
+    });
+    tell();
+
+    function tell() {
+      const [threshold, found, wrong, low, high] = points[place.value];
+      const named = found + wrong;
+      const [told, cost] = form.querySelectorAll("output");
+      told.value =
+        `${threshold.toPrecision(3)}: ${found} of ${rows} found (${share(found / rows)}, ` +
+        `${Math.round(100 * low)}\u2013${Math.round(100 * high)} %), ${wrong} false alarm${wrong === 1 ? "" : "s"}, precision ` +
+        `${share(found / named)}; of 1,000 rows ${amount((1000 * named) / all)} named, ` +
+        `${amount((1000 * wrong) / all)} of them false`;
+      const at = price(found, wrong);
+      const before = price(hits, alarms);
+      const than = at === before ? "as much as" : at < before ? "less than" : "more than";
+      cost.value = `costs ${amount(at)} false alarms, ${than} the decision rule (${amount(before)})`;
+      place.setAttribute("aria-valuetext", told.value);
+      const x = ways[place.value].split(/[ h]/)[0];
+      marker.setAttribute("d", `M${x} 26V200`);
     }
   }
 })();

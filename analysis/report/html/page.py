@@ -5,20 +5,22 @@ from importlib.resources import files
 from string import Template
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.calibration_section import calibration_section
-from rarecall.analysis.report.html.classes_section import classes_section, confusion_section, slices_section
-from rarecall.analysis.report.html.errors_section import errors_section
-from rarecall.analysis.report.html.finalists_section import finalists_section
-from rarecall.analysis.report.html.leaderboard_section import leaderboard_section
 from rarecall.analysis.report.html.markup import Markup, element, joined
-from rarecall.analysis.report.html.parallel_section import parallel_section
-from rarecall.analysis.report.html.parameters_section import parameters_section
-from rarecall.analysis.report.html.provenance_section import provenance_section
-from rarecall.analysis.report.html.rows_section import rows_section
-from rarecall.analysis.report.html.section import Section
-from rarecall.analysis.report.html.tiers_section import tiers_section
-from rarecall.analysis.report.html.training_section import training_section
-from rarecall.analysis.report.html.verdict_section import verdict_section
+from rarecall.analysis.report.html.sections.calibration import calibration_section
+from rarecall.analysis.report.html.sections.cells import cells_section
+from rarecall.analysis.report.html.sections.classes import classes_section, confusion_section, slices_section
+from rarecall.analysis.report.html.sections.errors import errors_section
+from rarecall.analysis.report.html.sections.finalists import finalists_section
+from rarecall.analysis.report.html.sections.leaderboard import leaderboard_section
+from rarecall.analysis.report.html.sections.parallel import parallel_section
+from rarecall.analysis.report.html.sections.parameters import parameters_section
+from rarecall.analysis.report.html.sections.provenance import provenance_section
+from rarecall.analysis.report.html.sections.rows import rows_section
+from rarecall.analysis.report.html.sections.section import Section
+from rarecall.analysis.report.html.sections.thresholds import thresholds_section
+from rarecall.analysis.report.html.sections.tiers import tiers_section
+from rarecall.analysis.report.html.sections.training import training_section
+from rarecall.analysis.report.html.sections.verdict import verdict_section
 from rarecall.analysis.report.parameters import effects
 from rarecall.analysis.report.sentences import about
 
@@ -46,8 +48,10 @@ def _sections(report: Report) -> Iterator[Section | None]:
     yield confusion_section(report)
     yield errors_section(report)
     yield tiers_section(report)
+    yield thresholds_section(report)
     yield calibration_section(report)
     yield rows_section(report)
+    yield cells_section(report)
     yield training_section(report)
     found = effects(report.ranked, report.level)
     yield parameters_section(report, found)

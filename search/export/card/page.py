@@ -1,6 +1,7 @@
 """The model card of an export, from the facts of its run."""
 
 import json
+from typing import Any
 
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.wording import parameters_text
@@ -9,6 +10,7 @@ from rarecall.search.export.card.metadata import base_on_the_hub, metadata_block
 from rarecall.search.export.card.script import plain_script
 from rarecall.search.export.card.sections import (
     baselines_section,
+    calibration_section,
     criteria_section,
     data_section,
     limits_section,
@@ -52,7 +54,7 @@ The validation split chose this trial, so its figures flatter. {opening}
 
 {rule}
 
-## Settings
+{calibration}## Settings
 
 {settings}
 
@@ -80,8 +82,13 @@ WHOLE_MODELS = {
 UNSEARCHED = "As in `experiment.yaml`."
 
 
-def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
-    """Markdown with the front matter that the hub reads; the folder must hold its decision rule already."""
+def model_card(
+    exported: Exported, run: Run, loaded: LoadedExperiment, calibration: dict[str, Any] | None = None
+) -> str:
+    """Markdown with the front matter that the hub reads; the folder must hold its decision rule already.
+
+    calibration: expected calibration errors by split and class, None for a task without probabilities.
+    """
     experiment, folder = loaded.experiment, exported.folder
     rule = json.loads((folder / DECISION_RULE_FILE).read_text(encoding="utf-8"))
     task = load_task(folder, experiment.task)
@@ -106,6 +113,7 @@ def model_card(exported: Exported, run: Run, loaded: LoadedExperiment) -> str:
         ),
         data=data_section(run),
         rule=rule_section(rule, exported),
+        calibration=calibration_section(calibration, run.labels),
         settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
         versions=versions_section(run),
         script=plain_script(folder, experiment, task),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
+from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.opened import Opened
@@ -34,6 +35,11 @@ CLOSED = {
     STILL_SEARCHING: "The test split stays closed, as the search went on.",
 }
 TEST_HEADER = ("test", "test rows", "test interval", "test verdict")
+CALIBRATED = (
+    "A class that training sampled up or weighted is told too often. `rarecall predict` gives probabilities that "
+    "`calibration.json` puts right; the labels stay as they are. Expected calibration error, the mean distance between "
+    "a probability and how often it comes true; on validation rows cross-fitted:"
+)
 RULE_KEYS = ("cuts", "offsets", "thresholds")
 INTENDED = (
     "To sort {inputs} of the kind that it was trained on into the classes above. Its figures hold for data drawn as "
@@ -121,6 +127,19 @@ def rule_section(rule: dict[str, Any], exported: Exported) -> str:
         return OWN_RULE
     told = [f"`{key}` {', '.join(f'{value:.3g}' for value in rule[key])}" for key in RULE_KEYS if key in rule]
     return CHOSEN_RULE.format(values="; ".join(told))
+
+
+def calibration_section(errors: dict[str, Any] | None, labels: LabelSpace) -> str:
+    """How far the probabilities are off, before and after calibration; empty for a task without any."""
+    if errors is None:
+        return ""
+    splits = [split for split in ("validation", "test") if errors[split]]
+    header = ("class", *(f"{split}, {when}" for split in splits for when in ("as trained", "calibrated")))
+    rows = [
+        (name, *(f"{errors[split][name][when]:.3f}" for split in splits for when in ("before", "after")))
+        for name in labels.classes
+    ]
+    return f"## How sure it is\n\n{CALIBRATED}\n\n{markdown_table(header, rows)}\n\n"
 
 
 def limits_section(run: Run, folder: str, images: bool, max_length: int) -> str:

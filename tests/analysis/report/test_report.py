@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from rarecall.analysis.calibration.reliability import calibration
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.errors import InputError, RunError
 from rarecall.analysis.metrics.evaluation import confusion_matrix, evaluate
@@ -18,11 +19,10 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.report import of_predictions, of_run, page, write_history, write_report
-from rarecall.analysis.report.calibration import calibration
 from rarecall.analysis.report.history import HISTORY_NAME, METADATA_NAME
-from rarecall.analysis.report.html.rows_section import rare_rows
-from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.html.drawing.scale import Scale, around
 from rarecall.analysis.report.parameters import effects, spearman
+from rarecall.analysis.report.row_list import rare_rows
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
 from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.uncertainty.intervals import exact
@@ -81,7 +81,9 @@ def test_report_of_a_run_with_predictions_has_all_its_sections(stored: Path) -> 
         "Confusion matrix",
         "Error per dimension",
         "Predicted against true score",
+        "Thresholds",
         "Rare rows one by one",
+        "Rows behind the confusions",
         "Training",
         "How this was made",
     ]

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,10 +9,13 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.finalists import FINALISTS_FOLDER, finalists
+from rarecall.analysis.runs.finalists import FINALISTS_FOLDER, finalists, race_of
 from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
 from rarecall.analysis.text.finalists import finalists_text
+from rarecall.search.engine.queue import QueueSearcher
+from rarecall.search.engine.race import FoldsThatDecide
+from rarecall.trainables.training.request import TrialRequest
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))
 CRITERIA = ("recall[common] >= 0.5",)
@@ -68,8 +72,8 @@ def test_both_figures_are_told(run_folder: Path) -> None:
     text = finalists_text(finalists(run), run, 80)
     assert "Finalists: trained again on 2 folds; each of the 50 rows" in text
     table = [line.split() for line in text.splitlines() if line.startswith(("steady", "lucky"))]
-    assert table[0][:6] == ["steady", "1/1", "66.7", "%", "80.0", "%"]
-    assert table[1][:6] == ["lucky", "1/1", "100.0", "%", "40.0", "%"]
+    assert table[0][:7] == ["steady", "1/1", "66.7", "%", "2", "80.0", "%"]
+    assert table[1][:7] == ["lucky", "1/1", "100.0", "%", "2", "40.0", "%"]
     assert "Winner: steady" in text
     assert max(map(len, text.splitlines())) <= 80
 
@@ -86,3 +90,38 @@ def test_a_run_without_finalists(run_folder: Path) -> None:
     run = read_ledger(run_folder)
     assert finalists(run) == ()
     assert winner(run) is run.trials["lucky"]
+
+
+@pytest.fixture
+def race_folder(run_folder: Path) -> Path:
+    """The same two folds as the beginning of a race over five."""
+    ledger = run_folder / FINALISTS_FOLDER / LEDGER_NAME
+    header, *others = ledger.read_text().splitlines()
+    told = {**json.loads(header), "finalists": {"count": 2, "folds": 5, "race": True}}
+    ledger.write_text("\n".join([json.dumps(told), *others]) + "\n")
+    return run_folder
+
+
+def test_a_race_that_goes_on_has_no_winner_yet(race_folder: Path) -> None:
+    run = read_ledger(race_folder)
+    race = race_of(run, read_ledger(race_folder / FINALISTS_FOLDER))
+    # 8 and 4 of 10 on two of five folds: enough rows to tell, or not, but the same for all who ask.
+    assert bool(finalists(run)) == race.decided
+
+
+def test_a_decided_race_names_who_left_and_trains_no_more(race_folder: Path, rows: SimpleNamespace) -> None:
+    inner = race_folder / FINALISTS_FOLDER
+    for trial, found in (("steady", 30), ("lucky", 3)):
+        for fold in (1, 2):
+            write_predictions(inner / f"{trial}-fold{fold}.parquet", predictions_of(100 * fold, found, 30), LABELS)
+    run = read_ledger(race_folder)
+    steady, lucky = finalists(run)
+    assert (steady.trial, steady.folds, steady.left, lucky.left.folds) == ("steady", 2, None, 2)
+    text = finalists_text((steady, lucky), run, 80).replace("\n", " ")
+    assert "lucky after 2 of 5 folds (0 %). 4 of 10 folds were trained" in text
+    assert winner(run) is run.trials["steady"]
+    wants = FoldsThatDecide(run, inner / LEDGER_NAME)
+    left = [TrialRequest(f"{trial}-fold3", {"finalist": trial, "fold": 3}, {}) for trial in ("steady", "lucky")]
+    assert [wants.wanted(request) for request in left] == [False, False]
+    queue = QueueSearcher(left, wants)
+    assert queue.suggest("1") == QueueSearcher([]).suggest("1")

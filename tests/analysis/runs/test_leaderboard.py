@@ -93,7 +93,7 @@ def test_csv_holds_the_whole_frame(run: Run) -> None:
 
 def test_json_has_stable_keys_and_verdicts(run: Run) -> None:
     document = json.loads(to_json(leaderboard(run), run))
-    first = ["run", "winner", "assessment", "test", "decision", "advantage", "correction"]
+    first = ["run", "winner", "assessment", "test", "decision", "advantage", "separation", "correction"]
     assert list(document) == [*first, "problems", "baselines", "trials"]
     assert document["assessment"] is None  # the run stored no predictions
     assert document["winner"] == "both"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from rarecall.analysis.report.html.drawing import Axis
-from rarecall.analysis.report.html.scale import Scale, around
+from rarecall.analysis.report.html.drawing.charts import Axis
+from rarecall.analysis.report.html.drawing.scale import Scale, around
 from rarecall.analysis.report.parameter_values import Value, logarithmic, names_of, number_text, numbers_of
 from rarecall.analysis.text.table import cut
 

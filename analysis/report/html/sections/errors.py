@@ -3,9 +3,9 @@
 import math
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.scale import Scale
-from rarecall.analysis.report.html.section import Section
-from rarecall.analysis.report.html.strip import amount_scale, strip
+from rarecall.analysis.report.html.drawing.scale import Scale
+from rarecall.analysis.report.html.drawing.strip import amount_scale, strip
+from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.text.wording import interval_text, value_text
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rarecall.analysis.report.html.drawing.scale import Scale
 from rarecall.analysis.report.html.markup import Child, Markup, compact, element
-from rarecall.analysis.report.html.scale import Scale
 
 WIDTH, HEIGHT = 340.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 322.0, 26.0, 200.0

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.drawing import (
+from rarecall.analysis.report.html.drawing.charts import (
     BOTTOM,
     LEFT,
     RIGHT,
@@ -16,10 +16,10 @@ from rarecall.analysis.report.html.drawing import (
     percent,
     polyline,
 )
-from rarecall.analysis.report.html.leaderboard_section import SHOWN
+from rarecall.analysis.report.html.drawing.scale import Scale, around
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.scale import Scale, around
-from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.sections.leaderboard import SHOWN
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table
 from rarecall.analysis.report.sentences import counted
 from rarecall.analysis.report.training import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.drawing import (
+from rarecall.analysis.report.html.drawing.charts import (
     BOTTOM,
     LEFT,
     RIGHT,
@@ -19,11 +19,11 @@ from rarecall.analysis.report.html.drawing import (
     percent,
     polyline,
 )
+from rarecall.analysis.report.html.drawing.parameter_axis import axis_of, places_of
+from rarecall.analysis.report.html.drawing.scale import Scale
+from rarecall.analysis.report.html.drawing.strip import strip
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.parameter_axis import axis_of, places_of
-from rarecall.analysis.report.html.scale import Scale
-from rarecall.analysis.report.html.section import Section, note
-from rarecall.analysis.report.html.strip import strip
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.parameter_values import names_of
 from rarecall.analysis.report.parameters import FEWEST, FOR_FOREST, Effect, Effects, medians

@@ -2,7 +2,7 @@
 
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.markup import Child, element
-from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.sentences import counted, facts, intervals
 
 _LISTED = 50

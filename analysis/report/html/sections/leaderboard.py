@@ -9,7 +9,7 @@ from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.markup import Attribute, Markup, element
-from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted, order
 from rarecall.analysis.runs.baselines import baselines_of

@@ -6,9 +6,9 @@ from rarecall.analysis.criteria.bands import Band, band_of
 from rarecall.analysis.criteria.criterion import Status
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.section import Section, note
-from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import SIGNS, decision, finding_text, headline, joint, selection, tested
 from rarecall.analysis.runs.advantage import advantage

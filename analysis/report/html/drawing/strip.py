@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from rarecall.analysis.criteria.criterion import Criterion
+from rarecall.analysis.report.html.drawing.scale import Scale
 from rarecall.analysis.report.html.markup import Child, Markup, compact, element
-from rarecall.analysis.report.html.scale import Scale
 from rarecall.analysis.uncertainty.intervals import Interval
 
 _MIDDLE, _HEIGHT = 8, 16

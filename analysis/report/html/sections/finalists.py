@@ -1,9 +1,9 @@
 """The finalists: configurations trained again on other folds and seeds, and what all folds together say."""
 
 from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.markup import Child, element
-from rarecall.analysis.report.html.section import Section
-from rarecall.analysis.report.html.strip import amount_scale, share_scale, strip
+from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.runs.finalists import Finalist
 from rarecall.analysis.runs.run import Run

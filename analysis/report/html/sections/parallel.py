@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.drawing import Axis, figure, image, line, percent, polyline, text
-from rarecall.analysis.report.html.leaderboard_section import SHOWN, meets_all
+from rarecall.analysis.report.html.drawing.charts import Axis, figure, image, line, percent, polyline, text
+from rarecall.analysis.report.html.drawing.parameter_axis import axis_of, places_of
+from rarecall.analysis.report.html.drawing.scale import around
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.parameter_axis import axis_of, places_of
-from rarecall.analysis.report.html.scale import around
-from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.sections.leaderboard import SHOWN, meets_all
+from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import scrolling
 from rarecall.analysis.report.parameter_values import values_of
 from rarecall.analysis.report.parameters import Effects

@@ -8,10 +8,13 @@ from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.report.confusions import largest
 from rarecall.analysis.report.contents import Report
+from rarecall.analysis.report.html.drawing.strip import share_scale, strip
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.section import Section, note
-from rarecall.analysis.report.html.strip import share_scale, strip
+from rarecall.analysis.report.html.sections.cells import cell_id
+from rarecall.analysis.report.html.sections.rows import listed_classes, rare_id
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
+from rarecall.analysis.report.row_list import confused
 from rarecall.analysis.report.sentences import counted, minority
 from rarecall.analysis.text.wording import interval_text, value_text
 
@@ -101,19 +104,39 @@ def _balance(report: Report) -> Child:
 
 
 def _matrix(report: Report, counts: IntArray) -> Markup:
-    names = report.labels.classes
+    names, links = report.labels.classes, _links(report)
     headings = [words("true \\ predicted"), *(Heading(name) for name in names)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows: list[list[Cell | Child]] = [
-        [name, *(_shaded(int(counts[true, one]), float(shares[true, one]), true == one) for one in range(len(names)))]
+        [
+            name,
+            *(
+                _shaded(int(counts[true, one]), float(shares[true, one]), true == one, links.get((true, one)))
+                for one in range(len(names))
+            ),
+        ]
         for true, name in enumerate(names)
     ]
     return table(_ABOUT, headings, rows, class_="matrix")
 
 
-def _shaded(count: int, share: float, right: bool) -> Cell:
+def _links(report: Report) -> dict[tuple[int | None, int], str]:
+    """Where the rows of a cell are listed, by true class (None for a false alarm of a label) and predicted one."""
+    if report.predictions is None:
+        return {}
+    places = [report.labels.classes.index(name) for name in listed_classes(report)]
+    rare: dict[tuple[int | None, int], str] = {(at, at): rare_id(report, report.labels.classes[at]) for at in places}
+    cells = confused(report.predictions, report.labels)
+    return rare | {(one.true, one.predicted): cell_id(one.true, one.predicted) for one in cells}
+
+
+def _linked(count: int, place: str | None) -> Child:
+    return element("a", f"{count:,}", href=f"#{place}") if place and count else f"{count:,}"
+
+
+def _shaded(count: int, share: float, right: bool, place: str | None) -> Cell:
     return Cell(
-        element("span", f"{count:,}", style=f"--share:{share:.2f}"),
+        element("span", _linked(count, place), style=f"--share:{share:.2f}"),
         class_="hit" if right else None if count else "none",
     )
 
@@ -127,9 +150,15 @@ def _largest(report: Report, counts: IntArray) -> Child:
 
 def _by_label(report: Report, counts: IntArray) -> Markup:
     titles = ("has it, found", "has it, not found", "false alarms", "rightly without")
+    links = _links(report)
     rows: list[list[Cell | Child]] = [
-        [name, *(f"{number:,}" for number in (own[1, 1], own[1, 0], own[0, 1], own[0, 0]))]
-        for name, own in zip(report.labels.classes, counts, strict=True)
+        [
+            name,
+            *(_linked(int(own[1, told]), links.get((at, at))) for told in (1, 0)),
+            _linked(int(own[0, 1]), links.get((None, at))),
+            f"{own[0, 0]:,}",
+        ]
+        for at, (name, own) in enumerate(zip(report.labels.classes, counts, strict=True))
     ]
     caption = "How many rows have each label, and were found to have it"
     return table(caption, [words("label"), *map(Heading, titles)], rows)

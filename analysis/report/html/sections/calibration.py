@@ -1,11 +1,22 @@
 """Calibration of the rare classes, for tasks with probabilities."""
 
-from rarecall.analysis.report.calibration import Calibration, of_class
+from rarecall.analysis.calibration.reliability import Calibration, of_class
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line, percent
+from rarecall.analysis.report.html.drawing.charts import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Axis,
+    chart,
+    dots,
+    figure,
+    line,
+    percent,
+)
+from rarecall.analysis.report.html.drawing.scale import Scale
 from rarecall.analysis.report.html.markup import Markup, element
-from rarecall.analysis.report.html.scale import Scale
-from rarecall.analysis.report.html.section import Section, note
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Heading, table, words
 from rarecall.analysis.text.wording import value_text
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.report.html.drawing import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
+from rarecall.analysis.report.html.drawing.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, chart, dots, figure, line
+from rarecall.analysis.report.html.drawing.scale import Scale, around
 from rarecall.analysis.report.html.markup import Child, Markup, element
-from rarecall.analysis.report.html.scale import Scale, around
-from rarecall.analysis.report.html.section import Section
+from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.scores import Scores, scores_of, shifts, thinned
 from rarecall.analysis.report.sentences import counted

@@ -1,0 +1,1 @@
+"""Pictures: charts with axes, and strips in the cells of tables."""

@@ -1,0 +1,1 @@
+"""The parts of the page: each module makes one section, or None where there is nothing to tell."""
