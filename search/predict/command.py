@@ -17,6 +17,8 @@ from rarecall.search.experiment.schema import Experiment, load_experiment
 from rarecall.search.predict.engine import Engine, LocalEngine
 from rarecall.search.predict.output_file import PredictionOutput
 from rarecall.search.predict.table import table_columns, table_schema
+from rarecall.trainables.data.files.formats import AS_THEY_ARE
+from rarecall.trainables.data.files.options import FileOptions
 from rarecall.trainables.data.unlabelled import Source, Survey, chunks, survey, unlabelled
 from rarecall.trainables.exported.names import DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
 from rarecall.trainables.exported.predictor import load_task, open_predictor
@@ -33,7 +35,7 @@ class PredictOptions:
 
     text: columns with the text, empty for those of the experiment. keep: hand on all columns of the input; else `id` if
     there is one. threads: of the CPU, None for all. skip: go on without rows that cannot be used. ray: on the cluster
-    at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker.
+    at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker. reading: of the input.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class PredictOptions:
     overwrite: bool = False
     ray: bool = False
     address: str | None = None
+    reading: FileOptions = AS_THEY_ARE
 
 
 def predict(options: PredictOptions, console: Console) -> None:
@@ -62,6 +65,8 @@ def predict(options: PredictOptions, console: Console) -> None:
     experiment = read_experiment(options.folder)
     source = _source(options, experiment)
     found = survey(source)
+    for note in found.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     _check_rows(source, found, options.skip)
     carried = _carried(options, source, found)
     # Labels are decided here and nowhere else, so what decides them is known before the model is loaded.
@@ -106,7 +111,7 @@ def _source(options: PredictOptions, experiment: Experiment) -> Source:
     if data.image is not None and options.text:
         raise InputError("--text", [Fault("--text", "must be left out: the model takes images", repr(options.text[0]))])
     carried = None if options.keep else tuple(name for name in (options.id,) if name is not None)
-    return Source(options.input, options.text or data.text, data.image, carried)
+    return Source(options.input, options.text or data.text, data.image, carried, options.reading)
 
 
 def _check_rows(source: Source, found: Survey, skip: bool) -> None:
@@ -129,9 +134,14 @@ def _identity(options: PredictOptions, source: Source) -> dict[str, object]:
     files = [options.folder / name for name in (*WEIGHT_FILES, DECISION_RULE_FILE, EXPERIMENT_FILE)]
     return {
         "model": [_digest(path) for path in files if path.is_file()],
-        "input": _digest(options.input),
+        "input": _digest(options.input) if options.input.is_file() else _listing(options.input),
         "input columns": source.inputs,
     }
+
+
+def _listing(folder: Path) -> list[str]:
+    """Names and sizes of what is in a folder."""
+    return [f"{one.relative_to(folder)} {one.stat().st_size}" for one in sorted(folder.rglob("*")) if one.is_file()]
 
 
 def _digest(path: Path) -> str:
