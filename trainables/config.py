@@ -9,12 +9,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from rarecall import losses
+from rarecall.trainables.data.files.options import FormatChoice, Quoting
 from rarecall.trainables.imbalance import sampling, schemes
-from rarecall.trainables.section import Keys, OpenSection, Section, joined_errors, key_errors
+from rarecall.trainables.section import Keys, Name, OpenSection, Section, joined_errors, key_errors
 from rarecall.trainables.tasks.config import TaskConfig
 
 FEWEST_FOLDS = 2
 Rows = Annotated[int, Field(ge=1)]
+
+# A file, a pattern such as `part-*.jsonl`, or several of either.
+Files = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class SplitConfig(Section):
@@ -38,11 +42,15 @@ class DataConfig(Section):
     With `image`, a column of file names or an array in an .npz file, the rows are images and `text` is not looked at.
     """
 
-    path: str | None = None
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "npz"] = "auto"
+    path: Files | None = None
+    train: Files | None = None
+    validation: Files | None = None
+    test: Files | None = None
+    format: FormatChoice = "auto"
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="default: found out")
+    encoding: str | None = Field(None, description="of text files; default: as marked, UTF-8, or else guessed and told")
+    quoting: Quoting = Field("auto", description="standard (RFC 4180) or none; auto is none for TSV")
+    columns: tuple[str, ...] = Field((), description="names of the columns of files that have no header")
     text: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
     image: str | None = None
     label: str | None = Field(None, description="column with the class, the grade or the labels")
@@ -53,6 +61,7 @@ class DataConfig(Section):
         None, ge=FEWEST_FOLDS, description="every trial is trained on as many folds and judged by all rows"
     )
     on_bad_row: Literal["stop", "skip"] = "stop"
+    merge_alike: bool = Field(False, description="labels that look alike, such as `Spam` and `spam`, are one")
     max_train_rows: int | None = Field(None, ge=1, description="a stratified sample of the training split")
 
     @field_validator("text", mode="before")
@@ -143,7 +152,7 @@ class ClassWeightsConfig(OpenSection):
     scheme: str = "power"
     strength: float = 0.0
     beta: float = 0.999
-    values: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    values: dict[Name, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     cap: float = Field(10.0, ge=1)
 
     @model_validator(mode="before")

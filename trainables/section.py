@@ -1,11 +1,15 @@
 """What all sections of an experiment file have in common."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from rarecall.analysis.predictions.label_names import declared
 
 Keys = tuple[str, ...]
+# The name of a class or label: a number or truth value of YAML is the label that a data file would have for it.
+Name = Annotated[str, BeforeValidator(declared)]
 
 
 class Section(BaseModel):

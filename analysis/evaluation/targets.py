@@ -10,7 +10,7 @@ from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import Fault, InputError, RunError
 from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.analysis.predictions.outside_file import Meaning, read_outside
+from rarecall.analysis.predictions.outside_file import Meaning, read_told
 from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.baseline import BaselineRow
@@ -25,7 +25,8 @@ from rarecall.analysis.runs.run import Run
 class Target:
     """Predictions and what is known about where they come from.
 
-    params: of the trial, empty for a file. trial, run: that chose it, None for a file.
+    params: of the trial, empty for a file. trial, run: that chose it, None for a file. notes: what the user should know
+    of how a file was read.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Target:
     params: Mapping[str, Any] = field(default_factory=dict)
     trial: str = ""
     run: Run | None = None
+    notes: tuple[str, ...] = ()
 
     def evaluated(self, criteria: Sequence[Criterion], level: float) -> Evaluation:
         """What they are worth; where the run's own criteria are meant, these are about what fresh rows should give."""
@@ -92,7 +94,8 @@ def _file(name: str, path: Path, meaning: Meaning) -> Target:
     if home is not None and path.suffix == ".parquet":
         run = read_ledger(home)
         return Target(name, read_predictions(path, run.labels), run.labels, run.criteria)
-    return Target(name, *read_outside(path, meaning))
+    predictions, labels, notes = read_told(path, meaning)
+    return Target(name, predictions, labels, notes=notes)
 
 
 def _baseline(name: str, run: Run, row: BaselineRow) -> Target:

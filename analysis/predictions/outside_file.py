@@ -13,23 +13,46 @@ parallel arrays: the columns above, or `predictions`, `labels` and, for scores, 
 """
 
 import json
+import lzma
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.predictions.label_names import alike_notes, by_meaning, label_of, merged_names
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
 from rarecall.analysis.predictions.parquet_file import OVERALL, SLICE
 from rarecall.analysis.predictions.predictions import Predictions
 
 # Rows that a fault names before it stops counting.
 _NAMED = 3
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
+_DELIMITERS = (",", ";", "\t", "|")
+# As for data: quotation marks in TSV are text.
+_QUOTING: dict[str, Literal[0, 3]] = {",": 0, "\t": 3}
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,  # of Unicode, JSON, pandas and pyarrow too
+    OverflowError,
+    RecursionError,
+    TypeError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    pa.ArrowException,
+)
+MERGE_REMEDY = "--merge-alike merges them"
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,7 @@ class Meaning:
     default every class but the largest. ordered: whether the classes ascend. true: column that says what is true, for
     `true`. tiers: lower bound of the overall score by
     tier, ascending. weights: of the dimensions in the overall score, by default equal. catastrophic: the rule for it.
-    gatekeeper: of tiers, None for none.
+    gatekeeper: of tiers, None for none. merge_alike: whether names that look alike, as `Spam` and `spam`, are one.
     """
 
     classes: tuple[str, ...] = ()
@@ -60,6 +83,7 @@ class Meaning:
     weights: Mapping[str, float] = field(default_factory=dict)
     catastrophic: CatastrophicRule | None = None
     gatekeeper: Gate | None = None
+    merge_alike: bool = False
 
 
 def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predictions, LabelSpace]:
@@ -69,22 +93,52 @@ def read_outside(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predic
         InputError: the file cannot be read, columns or values are missing or of the wrong kind, or `meaning` names
             classes or dimensions that the file does not have; all that was found, each with its column and rows.
     """
+    return read_told(path, meaning)[:2]
+
+
+def read_told(path: str | os.PathLike[str], meaning: Meaning) -> tuple[Predictions, LabelSpace, tuple[str, ...]]:
+    """As `read_outside`, and what the user should know of names that look alike.
+
+    Raises:
+        InputError: as `read_outside`.
+    """
     reader = _Reader(str(path), _named_true(str(path), _table(Path(path)), meaning.true), meaning)
-    return reader.read()
+    predictions, labels = reader.read()
+    return predictions, labels, tuple(reader.notes)
 
 
 def _table(path: Path) -> pd.DataFrame:
     try:
-        if path.suffix == ".parquet":
+        suffix = Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
+        if suffix == ".parquet":
             return pd.read_parquet(path)
-        if path.suffix in (".csv", ".tsv"):
-            separator = "\t" if path.suffix == ".tsv" else ","
-            return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-        return _whole_json(path) if path.suffix == ".json" else pd.DataFrame(list(_json_rows(path)))
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        if suffix in (".csv", ".tsv"):
+            return _delimited(path, "\t" if suffix == ".tsv" else ",")
+        return _whole_json(path) if suffix == ".json" else pd.DataFrame(list(_json_rows(path)))
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
         raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
+
+
+def _delimited(path: Path, usual: str) -> pd.DataFrame:
+    """A table of texts; another delimiter than the usual one is found by the columns that it gives."""
+    given: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": _encoding(path)}
+    names = {one: list(pd.read_csv(path, sep=one, nrows=0, **given).columns) for one in _DELIMITERS}
+    fits = [one for one in (usual, *_DELIMITERS) if any(_is_ours(str(name)) for name in names[one])]
+    table: pd.DataFrame = pd.read_csv(path, sep=fits[0] if fits else usual, quoting=_QUOTING[usual], **given)
+    return table
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8 with or without its mark, or what another mark says; a packed file shows none."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    return "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _is_ours(column: str) -> bool:
+    return column.partition(".")[0] in ("true", "predicted", "probability", "true_label", "predicted_label")
 
 
 def _named_true(source: str, table: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -155,6 +209,8 @@ class _Reader:
     def __init__(self, source: str, table: pd.DataFrame, meaning: Meaning) -> None:
         self._source, self._table, self._meaning = source, table, meaning
         self._faults: list[Fault] = []
+        self._merged: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def read(self) -> tuple[Predictions, LabelSpace]:
         if self._table.empty:
@@ -209,20 +265,37 @@ class _Reader:
         return predictions, LabelSpace(classes, minority, dimensions, self._catastrophic(dimensions), ordered)
 
     def _classes(self) -> tuple[str, ...]:
-        if self._meaning.classes or self._meaning.tiers:
-            return self._meaning.classes or tuple(self._meaning.tiers)
-        if self._names("probability"):
-            return self._names("probability")
-        columns = [self._text(column) for column in ("true", "predicted") if column in self._table]
+        declared = self._meaning.classes or tuple(self._meaning.tiers) or self._names("probability")
+        columns = [self._labels(column, declared) for column in ("true", "predicted") if column in self._table]
+        self._look_alike(columns, declared)
+        columns = [column.replace(self._merged) for column in columns] if self._merged else columns
+        if declared:
+            return declared
         if len(columns) < 2:
             lacking = " and ".join(column for column in ("true", "predicted") if column not in self._table)
             remedy = "for scores give --tiers; other names: rename the columns"
             self._fault(lacking, f"must be a column among {_listed(self._table.columns)}", "none", remedy)
             return ()
+        if not self._faults and not set(columns[0]) & set(columns[1]):
+            shown = f"{_listed(sorted(set(columns[1])))} beside {_listed(sorted(set(columns[0])))}"
+            remedy = f"{MERGE_REMEDY} where they look alike; else rename them, or name all with --classes"
+            self._fault("predicted", "must name some of the classes in column true", shown, remedy)
         counts = pd.concat(columns).value_counts()
         names = [str(name) for name in counts.index]
         numeric = all(_is_number(name) for name in names)
         return tuple(sorted(names, key=float) if numeric else sorted(names, key=lambda name: (-counts[name], name)))
+
+    def _look_alike(self, columns: "list[pd.Series[str]]", declared: tuple[str, ...]) -> None:
+        """Tell names that look alike, or note which of them stand for others."""
+        found = pd.concat(columns).value_counts().to_dict() if columns else {}
+        counts = {**dict.fromkeys(declared, 0), **{str(name): int(count) for name, count in found.items()}}
+        if self._meaning.merge_alike:
+            self._merged = merged_names(counts, declared)
+            self.notes += [
+                f"labels merged: {one!r} into {other!r} (--merge-alike)" for one, other in self._merged.items()
+            ]
+        else:
+            self.notes += alike_notes(counts, MERGE_REMEDY)
 
     def _class_index(self, column: str, classes: tuple[str, ...], overall: FloatArray | None) -> IntArray:
         if column in self._table:
@@ -257,7 +330,8 @@ class _Reader:
         return np.where(closed, np.minimum(index, classes.index(gate.max_tier)), index)
 
     def _named(self, column: str, classes: tuple[str, ...]) -> IntArray:
-        index = pd.Index(classes).get_indexer(pd.Index(self._text(column)))
+        names = self._labels(column, classes)
+        index = pd.Index(classes).get_indexer(pd.Index(names.replace(self._merged) if self._merged else names))
         if (index < 0).any():
             self._bad(column, index < 0, f"must be one of {_listed(classes)}")
         return np.asarray(index, dtype=np.int64)
@@ -318,6 +392,18 @@ class _Reader:
             self._bad(column, missing.to_numpy(), "must have a value in every row")
         return values.astype(str)
 
+    def _labels(self, column: str, declared: tuple[str, ...]) -> "pd.Series[str]":
+        """Names of classes, each read as in a data file."""
+        values = self._table[column]
+        codes, found = pd.factorize(values.astype(object).map(_hashable))
+        spelled = by_meaning(declared)
+        names = [spelled.get(name, name) for name in map(label_of, found.tolist())]
+        read = pd.Series([*names, ""], dtype=object).take(np.where(codes < 0, len(names), codes))
+        missing = (read == "").to_numpy()
+        if missing.any():
+            self._bad(column, missing, "must have a value in every row")
+        return read.reset_index(drop=True)
+
     def _bad(self, column: str, rows: Any, rule: str) -> None:
         places = np.flatnonzero(rows)
         shown = ", ".join(f"{self._table[column].iloc[place]!r} in row {place + 1}" for place in places[:_NAMED])
@@ -330,6 +416,11 @@ class _Reader:
     def _stop(self) -> None:
         if self._faults:
             raise InputError(self._source, list(dict.fromkeys(self._faults)))
+
+
+def _hashable(value: Any) -> Any:
+    """Lists and the like are no names, whatever is in them."""
+    return None if isinstance(value, list | dict | set | np.ndarray) else value
 
 
 def _is_number(text: str) -> bool:

@@ -1,12 +1,15 @@
 """Commands about the model that a search hands over: export and predict."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from rarecall.search.commands.options import ADDRESS, RUN, TRUST
+
+if TYPE_CHECKING:
+    from rarecall.trainables.data.files.options import Quoting
 
 # Exit code of an export that misses a criterion on the test split.
 MISSED_ON_TEST = 3
@@ -50,6 +53,9 @@ def export(public: bool, **options: Any) -> None:
 @click.option("--keep", is_flag=True, help="Hand all columns of INPUT on.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Rows per forward pass.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU; by default all cores, with --ray 4 a worker.")
+@click.option("--delimiter", help="Of INPUT; found out by default.")
+@click.option("--encoding", help="Of INPUT; found out by default.")
+@click.option("--quoting", type=click.Choice(["auto", "standard", "none"]), default="auto", help="auto: none for TSV.")
 @click.option("--on-bad-row", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
 @click.option("--prevalence", metavar="CLASS=SHARE", multiple=True, help="How frequent a class is where INPUT is from.")
 @click.option(
@@ -58,8 +64,8 @@ def export(public: bool, **options: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Start anew instead of resuming the existing output.")
 @click.option("--ray", is_flag=True, help="Spread the rows over the workers of a Ray cluster, or of this machine.")
 @ADDRESS
-def predict(on_bad_row: str, **options: Any) -> None:
-    """Write what the model in FOLDER, an export, says about the rows of INPUT (JSONL, CSV, TSV, Parquet or .npz).
+def predict(on_bad_row: str, delimiter: str | None, encoding: str | None, quoting: "Quoting", **options: Any) -> None:
+    """Write what the model in FOLDER, an export, says about the rows of INPUT, a data file of any format.
 
     Rows keep their order. Killed and started again, it resumes after the last row that is written.
     """
@@ -67,5 +73,9 @@ def predict(on_bad_row: str, **options: Any) -> None:
         raise click.UsageError("--address joins a Ray cluster; add --ray")
     from rarecall.search.predict.command import PredictOptions
     from rarecall.search.predict.command import predict as run
+    from rarecall.trainables.data.files.options import FileOptions
 
-    run(PredictOptions(skip=on_bad_row == "skip", **options), Console(stderr=True))
+    if delimiter is not None and len(delimiter) != 1:
+        raise click.BadParameter("must be one character", param_hint="--delimiter")
+    reading = FileOptions(delimiter=delimiter, encoding=encoding, quoting=quoting)
+    run(PredictOptions(skip=on_bad_row == "skip", reading=reading, **options), Console(stderr=True))

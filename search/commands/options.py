@@ -31,6 +31,7 @@ TIERS = click.option("--tiers", metavar="A=0,B=4", help="Tiers of the overall sc
 TRUE = click.option("--true", metavar="COLUMN", help="Column that says what is true; `true` by default.")
 WEIGHTS = click.option("--weights", metavar="X=.5,Y=.5", help="Of the dimensions in the overall score; default equal.")
 GATEKEEPER = click.option("--gatekeeper", metavar="X<3=B", help="Below 3 in the dimension X, no higher tier than B.")
+MERGE_ALIKE = click.option("--merge-alike", is_flag=True, help="Names that look alike, as Spam and spam, are one.")
 LEVEL = click.option(
     "--level", type=click.FloatRange(0.5, 1, max_open=True), default=0.9, show_default=True, help="Of the intervals."
 )
@@ -62,7 +63,7 @@ def launch_options(command: Command) -> Command:
 
 def meaning_options(command: Command) -> Command:
     """What says how to read predictions that were made elsewhere."""
-    return _with(command, MINORITY, CLASSES, TIERS, WEIGHTS, TRUE, GATEKEEPER, LEVEL)
+    return _with(command, MINORITY, CLASSES, TIERS, WEIGHTS, TRUE, GATEKEEPER, MERGE_ALIKE, LEVEL)
 
 
 def _with(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -1,11 +1,18 @@
 """What several commands print."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rarecall.analysis.runs.standings import RankBy
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """What the user should know, beside the output that a program may read."""
+    for note in dict.fromkeys(notes):
+        click.echo(f"note: {note}", err=True)
 
 
 def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:

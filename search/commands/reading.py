@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import CRITERIA, JSON, RUN, TRUST, meaning_options
-from rarecall.search.commands.printing import print_leaderboard
+from rarecall.search.commands.printing import print_leaderboard, print_notes
 
 if TYPE_CHECKING:
     from rarecall.analysis.report import Form
@@ -71,6 +71,7 @@ def evaluate(
         from rarecall.search.predict.labelled import model_target
 
         opened = model_target(Path(target), data)
+    print_notes(opened.notes)
     result = opened.evaluated(read_criteria(criteria, opened.labels) or opened.criteria, level)
     click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
 
@@ -106,6 +107,7 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
     from rarecall.search.review.evaluate import meaning, open_alike
 
     opened = open_alike(targets, meaning(**options))
+    print_notes([note for one in opened for note in one.notes])
     results = [compared(opened[0], other, level) for other in opened[1:]]
     if as_json:
         click.echo(dumps([result.plain() for result in results], indent=2))

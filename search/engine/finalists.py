@@ -65,7 +65,7 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
         raise RunError(f"{folder.path}: no trial has a checkpoint, so none can be a finalist")
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
     data = prepare_data(loaded, base, console)
-    if data.data_hash != run.header["data_hash"]:
+    if not data.is_that_of(run.header["data_hash"]):
         raise RunError(f"{folder.path}: the data changed since the run, so its finalists cannot be trained on them")
     inner = RunFolder(folder.path / FINALISTS_FOLDER)
     wanted = [_request(loaded, standing, fold) for fold in range(options.folds) for standing in chosen]

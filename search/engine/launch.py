@@ -226,7 +226,10 @@ def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, T
     if not resume:
         return {}
     run = read_ledger(folder.ledger)
-    if run.header["data_hash"] != data.data_hash:
+    if (
+        not data.is_that_of(run.header["data_hash"])
+        or run.header.get("class_counts", data.class_counts) != data.class_counts
+    ):
         raise RunError(
             f"{folder.path}: the data or how they are read changed since the run began; "
             "bring them back, or start a new run with --overwrite or another name"

@@ -26,6 +26,7 @@ from rarecall.search.experiment.space import (
 from rarecall.search.experiment.validation_errors import faults_of, nearest, value_fault
 from rarecall.search.experiment.yaml_file import read_extended
 from rarecall.trainables.config import TrialConfig, check_loss
+from rarecall.trainables.data.locations import resolved
 from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.section import Section
 from rarecall.trainables.tasks.config import default_loss, loss_parameters, loss_target
@@ -212,10 +213,7 @@ class LoadedExperiment:
 
     def tree_for_run(self) -> dict[str, Any]:
         """The mapping with paths that hold from anywhere, to be kept beside the ledger."""
-        data = {**self.tree["data"]}
-        for key in ("path", "train", "validation", "test"):
-            if data.get(key):
-                data[key] = str((self.folder / data[key]).resolve())
+        data = resolved(self.tree["data"], self.folder)
         storage = {**(self.tree.get("storage") or {}), "path": str(self.run_folder().parent)}
         tree = {**self.tree, "data": data, "storage": storage}
         if self.experiment.plugins:

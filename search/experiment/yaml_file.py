@@ -1,4 +1,4 @@
-"""Reading and writing the YAML of an experiment: duplicate keys refused, `1e-4` a number."""
+"""Reading and writing the YAML of an experiment: duplicate keys refused, `1e-4` a number, `no` a text."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ EXTENDS = "extends"
 
 
 # Far beyond any experiment: files that are made to stop a reader have billions of values behind a few aliases.
-MOST_CHARACTERS, MOST_VALUES, DEEPEST = 2**20, 100_000, 50
+MOST_CHARACTERS, MOST_VALUES, DEEPEST, LONGEST_NUMBER = 2**20, 100_000, 50, 300
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe loader that takes floats as YAML 1.2 does, refuses a key that stands twice, and has bounds."""
+    """Safe loader of the core schema of YAML 1.2 that refuses a key which stands twice, and has bounds."""
 
     _depth = 0
 
@@ -36,23 +36,46 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
+        seen: dict[Any, int] = {}
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
+                told = f"key {key!r} stands twice, first in line {seen[key]}"
+                raise yaml.constructor.ConstructorError(None, None, told, key_node.start_mark)
+            seen[key] = key_node.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 reads 1e-4 (no dot) as text; every user means the number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)$"),
-    list("-+0123456789."),
+class _Dumper(yaml.SafeDumper):
+    """Safe dumper that puts in quotes what either version of YAML takes for something else than a text."""
+
+
+# The core schema of YAML 1.2 (section 10.3.2): `no`, `12:30` and dates are texts. Numbers without a dot before their
+# exponent are those of JSON. An empty first letter stands for an empty value.
+_CORE: tuple[tuple[str, str, list[str]], ...] = (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
+    ("float", r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)$", list("-+0123456789.")),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", list("-+.")),
+    ("merge", r"^(?:<<)$", ["<"]),
 )
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _letters in _CORE:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _letters)
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"Exceeds the limit of {LONGEST_NUMBER} digits of a whole number")
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def parse_yaml(text: str) -> Any:
@@ -149,7 +172,8 @@ def _sections(*values: Any) -> bool:
 
 def write_yaml(path: Path, value: dict[str, Any]) -> None:
     """Write a mapping in its own order."""
-    path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    path.write_text(text, encoding="utf-8")
 
 
 def _yaml_fault(path: Path, failure: yaml.YAMLError) -> Fault:

@@ -24,7 +24,7 @@ from rarecall.search.export.gate import measured_text, pass_gate
 from rarecall.search.export.hub import check_hub, push
 from rarecall.search.export.opening import NO_TEST_SPLIT, STILL_SEARCHING, known_opening, open_test
 from rarecall.trainables.config import TrialConfig
-from rarecall.trainables.data.prepare import data_hash, load_splits
+from rarecall.trainables.data.prepare import load_splits
 from rarecall.trainables.data.prepared import LabelledSplits
 from rarecall.trainables.exported.names import EXPERIMENT_FILE
 from rarecall.trainables.exported.writing import discard, write_model
@@ -68,7 +68,7 @@ def export_trial(options: ExportOptions, console: Console) -> Exported:
     loaded = load_experiment(options.run / EXPERIMENT_FILE)
     config = TrialConfig.model_validate(loaded.trial_tree(record.params))
     base = resolve_base(config.model.base, loaded.folder)
-    data = _deciding(_same_data(run, loaded, load_splits(config, loaded.folder)), config, row)
+    data = _deciding(_same_data(run, loaded, config, load_splits(config, loaded.folder)), config, row)
     try:
         trained = run.resolve(row.checkpoint or "")
         parameters = write_model(output, base, config, data.task, trained, merge=options.merge)
@@ -114,9 +114,11 @@ def _baseline(run: Run, name: str) -> TrialRecord:
     return as_trial(row, dict(row.params))
 
 
-def _same_data(run: Run, loaded: LoadedExperiment, data: LabelledSplits) -> LabelledSplits:
+def _same_data(run: Run, loaded: LoadedExperiment, config: TrialConfig, data: LabelledSplits) -> LabelledSplits:
     # A trial on all rows reads the same data otherwise than the search.
-    if data_hash(TrialConfig.model_validate(loaded.trial_tree({})), loaded.folder) != run.header["data_hash"]:
+    searched = TrialConfig.model_validate(loaded.trial_tree({}))
+    of_search = data if searched.data == config.data else load_splits(searched, loaded.folder)
+    if not of_search.is_that_of(run.header["data_hash"]):
         raise RunError(f"{run.folder}: the data changed since the run, so its validation split cannot be made again")
     return replace(data, task=data.task.with_minority(run.labels.minority))
 

@@ -23,6 +23,8 @@ from rarecall.search.predict.finishing import Finishing, open_finishing
 from rarecall.search.predict.output_file import PredictionOutput
 from rarecall.search.predict.summary import band_lines, summary_lines
 from rarecall.search.predict.table import table_columns, table_schema
+from rarecall.trainables.data.files.formats import AS_THEY_ARE
+from rarecall.trainables.data.files.options import FileOptions
 from rarecall.trainables.data.unlabelled import Source, Survey, chunks, survey, unlabelled
 from rarecall.trainables.exported.names import CALIBRATION_FILE, DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
 from rarecall.trainables.exported.predictor import load_task, open_predictor
@@ -40,7 +42,7 @@ class PredictOptions:
     text: columns with the text, empty for those of the experiment. keep: hand on all columns of the input; else `id` if
     there is one. threads: of the CPU, None for all. skip: go on without rows that cannot be used. ray: on the cluster
     at `address`, or on a Ray of our own on this machine; `threads` are then those of a worker. prevalence, abstain: as
-    `open_finishing` takes them.
+    `open_finishing` takes them. reading: of the input.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class PredictOptions:
     address: str | None = None
     prevalence: tuple[str, ...] = ()
     abstain: tuple[str, ...] = ()
+    reading: FileOptions = AS_THEY_ARE
 
 
 def predict(options: PredictOptions, console: Console) -> None:
@@ -71,6 +74,8 @@ def predict(options: PredictOptions, console: Console) -> None:
     experiment = read_experiment(options.folder)
     source = _source(options, experiment)
     found = survey(source)
+    for note in found.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     _check_rows(source, found, options.skip)
     carried = _carried(options, source, found)
     # Labels are decided here and nowhere else, so what decides them is known before the model is loaded.
@@ -93,10 +98,7 @@ def predict(options: PredictOptions, console: Console) -> None:
                 raise
     output.finish()
     say(f"wrote {found.rows:,} rows to {options.output} ({line.seconds:,.0f} s, {line.speed:,.0f} rows/s)")
-    if finishing.bands:
-        say(f"{output.told.get('review', 0):,} rows go to a person; `review` says for which class")
-    if "tally" in output.told:
-        say("\n".join(summary_lines(Tally.from_plain(output.told["tally"]), finishing)))
+    _tell_summary(output, finishing, say)
     _tell_skipped(found, console)
     if unread:
         say(f"{unread:,} answers cannot be read; `error` says what they are")
@@ -122,7 +124,7 @@ def _source(options: PredictOptions, experiment: Experiment) -> Source:
     if data.image is not None and options.text:
         raise InputError("--text", [Fault("--text", "must be left out: the model takes images", repr(options.text[0]))])
     carried = None if options.keep else tuple(name for name in (options.id,) if name is not None)
-    return Source(options.input, options.text or data.text, data.image, carried)
+    return Source(options.input, options.text or data.text, data.image, carried, options.reading)
 
 
 def _check_rows(source: Source, found: Survey, skip: bool) -> None:
@@ -146,11 +148,16 @@ def _identity(options: PredictOptions, source: Source) -> dict[str, object]:
     files = [options.folder / name for name in names]
     return {
         "model": [_digest(path) for path in files if path.is_file()],
-        "input": _digest(options.input),
+        "input": _digest(options.input) if options.input.is_file() else _listing(options.input),
         "input columns": source.inputs,
         "--prevalence": options.prevalence,
         "--abstain": options.abstain,
     }
+
+
+def _listing(folder: Path) -> list[str]:
+    """Names and sizes of what is in a folder."""
+    return [f"{one.relative_to(folder)} {one.stat().st_size}" for one in sorted(folder.rglob("*")) if one.is_file()]
 
 
 def _digest(path: Path) -> str:
@@ -210,6 +217,13 @@ def _remember(
         "tally": asdict(Tally.from_plain(told["tally"]) + tally if "tally" in told else tally),
         "review": int(told.get("review", 0)) + (0 if review is None else int(review.any(axis=1).sum())),
     }
+
+
+def _tell_summary(output: PredictionOutput, finishing: Finishing, say: Callable[[str], None]) -> None:
+    if finishing.bands:
+        say(f"{output.told.get('review', 0):,} rows go to a person; `review` says for which class")
+    if "tally" in output.told:
+        say("\n".join(summary_lines(Tally.from_plain(output.told["tally"]), finishing)))
 
 
 def _tell_skipped(found: Survey, console: Console) -> None:

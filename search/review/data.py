@@ -23,6 +23,6 @@ def run_data(run: Run, lost: str) -> tuple[TrialConfig, Path, LabelledSplits]:
     loaded = load_experiment(run.folder / EXPERIMENT_FILE)
     config = TrialConfig.model_validate(loaded.trial_tree({}))
     data = load_splits(config, loaded.folder)
-    if data.data_hash != run.header["data_hash"]:
+    if not data.is_that_of(run.header["data_hash"]):
         raise RunError(f"{run.folder}: the data changed since the run, {lost}")
     return config, loaded.folder, data

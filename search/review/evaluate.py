@@ -19,6 +19,7 @@ def meaning(
     weights: str | None,
     true: str | None = None,
     gatekeeper: str | None = None,
+    merge_alike: bool = False,
     criteria: Sequence[str] = (),
 ) -> Meaning:
     """What the options say about a file of predictions, and an experiment that is given for its criteria.
@@ -44,6 +45,7 @@ def meaning(
         true=true or "",
         tiers=bounds,
         weights=shares,
+        merge_alike=merge_alike,
         gatekeeper=_gate(gatekeeper) if gatekeeper else Gate(**gate) if (gate := task.get("gatekeeper")) else None,
     )
 

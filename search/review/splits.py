@@ -13,9 +13,9 @@ from rarecall.analysis.strict_json import dumps
 from rarecall.search.review.data import run_data
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.data.prepare import data_paths
-from rarecall.trainables.data.reader import read_rows
-from rarecall.trainables.data.stream import stream_rows
+from rarecall.trainables.data.files.formats import file_rows
+from rarecall.trainables.data.locations import data_files
+from rarecall.trainables.data.reader import file_options, read_rows
 
 ROW, TRUE = "row", "true"
 PREFIX = "rarecall_"
@@ -48,10 +48,11 @@ def write_splits(run: Run, folder: Path) -> dict[str, int]:
 
 def _originals(config: TrialConfig, base: Path) -> dict[int, Cells]:
     """The columns of the data files by row number."""
-    paths = data_paths(config, base)
+    paths = data_files(config.data, base)
     reading = read_rows(paths, config.data, config.task)
     places = {place: row for row, place in enumerate(zip(reading.files.tolist(), reading.lines.tolist(), strict=True))}
-    streams = (stream_rows(path, file_format=config.data.format) for path in paths.values())
+    files = [path for several in paths.values() for path in several]
+    streams = (file_rows(path, options=file_options(config.data)) for path in files)
     found = ((places.get((number, row.line)), row.cells) for number, rows in enumerate(streams) for row in rows)
     return {row: cells for row, cells in found if row is not None}
 

@@ -8,6 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from rarecall.analysis.predictions.label_names import label_of
+from rarecall.trainables.data.listed import NotAListError, listed_cells
+
 SHOWN_NAMES = 8
 SHOWN_CHARACTERS = 60
 
@@ -36,21 +39,6 @@ def text_problem(cells: Mapping[str, object]) -> Problem:
     return f"must have text in column {' or '.join(map(repr, cells))}", "none", ""
 
 
-def label_of(cell: object) -> str:
-    """The class or group a cell names, empty where it names none; whole numbers and truth values as JSON writes them.
-
-    >>> label_of(" spam "), label_of(2.0), label_of(True), label_of(None)
-    ('spam', '2', 'true', '')
-    """
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, float):
-        return "" if math.isnan(cell) else f"{cell:.0f}" if cell.is_integer() else str(cell)
-    if not isinstance(cell, str | int | Decimal) or not _is_unicode(str(cell)):
-        return ""
-    return str(cell).strip()
-
-
 def label_problem(name: str, cell: object) -> Problem:
     """Why `label_of` found no class in the cell of this column."""
     if cell is None or isinstance(cell, float) or (isinstance(cell, str) and not cell.strip()):
@@ -59,18 +47,22 @@ def label_problem(name: str, cell: object) -> Problem:
 
 
 def labels_of(cell: object, separator: str) -> tuple[str, ...] | None:
-    """The labels a cell names: a list of them, or one text with `separator` between them; None where it is neither.
+    """The labels a cell names: a list of them, also one that was written as text, or one text with `separator` between
+    them; None where it is neither.
 
-    >>> labels_of(["joy", "love"], "|"), labels_of("joy|love", "|"), labels_of("", "|"), labels_of(3.5, "|")
-    (('joy', 'love'), ('joy', 'love'), (), None)
+    >>> labels_of(["joy", "love"], "|"), labels_of("joy|love", "|"), labels_of("['joy', 'love']", "|")
+    (('joy', 'love'), ('joy', 'love'), ('joy', 'love'))
+    >>> labels_of("", "|"), labels_of("[]", "|"), labels_of(3.5, "|")
+    ((), (), None)
     """
-    parts = cell.split(separator) if isinstance(cell, str) else cell
-    if not isinstance(parts, list | tuple):
+    try:
+        listed = listed_cells(cell)
+    except NotAListError:
         return None
-    names = tuple(label_of(part) for part in parts)
-    if isinstance(cell, str):
-        return tuple(name for name in names if name)
-    return names if all(names) else None
+    if listed is None and isinstance(cell, str):
+        return tuple(name for part in cell.split(separator) if (name := label_of(part)))
+    names = None if listed is None else tuple(label_of(part) for part in listed)
+    return names if names is not None and all(names) else None
 
 
 def labels_problem(name: str, cell: object, separator: str) -> Problem:
@@ -82,8 +74,8 @@ def labels_problem(name: str, cell: object, separator: str) -> Problem:
 def flag_of(cell: object) -> bool | None:
     """Whether a cell says yes (1, true) or no (0, false); None where it says neither.
 
-    >>> flag_of("1"), flag_of(0), flag_of(True), flag_of("maybe")
-    (True, False, True, None)
+    >>> flag_of("1"), flag_of("1.0"), flag_of(0), flag_of("TRUE"), flag_of("maybe")
+    (True, True, False, True, None)
     """
     return {"1": True, "true": True, "0": False, "false": False}.get(label_of(cell).lower())
 

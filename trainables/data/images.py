@@ -93,6 +93,11 @@ def joined(sources: Sequence[tuple[Images, IntArray]]) -> JoinedImages:
     return JoinedImages(tuple((images, position) for images, kept in sources for position in kept.tolist()))
 
 
+def image_folder(data: Path) -> Path:
+    """What names of image files are relative to: the folder of the data file, or the folder that is the data."""
+    return data if data.is_dir() else data.parent
+
+
 def read_image(path: Path) -> Pixels:
     """The image in a file as [height, width, 3], grey ones and palettes made colour.
 

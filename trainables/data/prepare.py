@@ -1,7 +1,5 @@
 """Everything that happens to the data once per experiment: read, split, checked against the task, encoded."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -16,7 +14,9 @@ from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.data.fingerprint import content_hash, file_hash
 from rarecall.trainables.data.folds import trial_folds
+from rarecall.trainables.data.locations import data_files
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 from rarecall.trainables.data.prompts import encode_for, fitted
 from rarecall.trainables.data.reader import Reading, first_faults, read_rows
@@ -25,8 +25,7 @@ from rarecall.trainables.models.quantization import check_installed
 from rarecall.trainables.tasks import Task, build_task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
 
-ROLES = ("path", "train", "validation", "test")
-SHOWN_ROWS = 5
+SHOWN_ROWS, SHOWN_CLASSES = 5, 8
 
 
 def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
@@ -58,6 +57,7 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
         class_counts=splits.class_counts,
         notes=splits.notes,
         skipped=splits.skipped,
+        file_hash=splits.file_hash,
         folds=trial_folds(encoded_train, encoded_validation, folds, seed) if folds else (),
     )
 
@@ -85,43 +85,31 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
         InputError: files or rows cannot be used, the task does not fit the classes found, or a minority class has no
             row in validation.
     """
-    paths = data_paths(trial, base)
-    reading = read_rows(paths, trial.data, trial.task)
-    parts = _divided(reading, trial.data, tuple(paths))
+    files = data_files(trial.data, base)
+    reading = read_rows(files, trial.data, trial.task)
+    parts = _divided(reading, trial.data, tuple(files))
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
     task = _with_minority(trial.task, reading.classes, counts["train"])
-    _check_validation(task, counts, trial.data)
+    notes = [*reading.notes, *_notes(reading, parts, counts, trial.data)]
+    notes += _check_validation(task, counts, trial.data)
     return LabelledSplits(
         task=task,
         train=parts["train"],
         validation=parts["validation"],
         test=parts.get("test"),
-        data_hash=_data_hash(paths, trial),
+        data_hash=content_hash(reading, trial.data, trial.task),
         class_counts=counts,
-        notes=tuple(_notes(reading, parts, counts, trial.data)),
+        notes=tuple(notes),
         skipped=reading.skipped,
+        file_hash=file_hash(files, trial.data, trial.task),
     )
-
-
-def data_hash(trial: TrialConfig, base: Path) -> str:
-    """What `load_splits` would give as the hash, without reading rows.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    return _data_hash(data_paths(trial, base), trial)
-
-
-def data_paths(trial: TrialConfig, base: Path) -> dict[str, Path]:
-    """The data files by role, those that are given; relative ones count from `base`."""
-    return {role: base / path for role in ROLES if (path := getattr(trial.data, role)) is not None}
 
 
 def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:
     """Examples by split; `test` is left out where there is none."""
     examples = reading.examples
     if data.path is None:
-        parts = {role: np.flatnonzero(reading.files == i) for i, role in enumerate(roles)}
+        parts = {role: np.flatnonzero(reading.roles == i) for i, role in enumerate(roles)}
     else:
         made = split(examples, data.split.validation, data.split.test, data.split.seed)
         parts = {"train": made.train, "validation": made.validation}
@@ -154,19 +142,31 @@ def _with_minority(config: TaskConfig, classes: tuple[str, ...], train_counts: M
     return task
 
 
-def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig) -> None:
-    """Without a row in validation, a class's recall is unknown, and no trial can be told from another by it."""
+def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig) -> list[str]:
+    """Without a row in validation, a class's recall is unknown, and no trial can be told from another by it.
+
+    With folds every row of training is held out once: then classes that validation lacks are told, not refused.
+
+    Raises:
+        InputError: a minority class that no validation row has.
+    """
     where, more = "data.split", "add rows of it with at least two different texts"
     if data.path is None:
         where, more = "data.validation", "add rows of it to the validation file"
+    lacking = [name for name in task.label_space.minority if counts["validation"][name] == 0]
+    held_out = [name for name in lacking if data.folds and counts["train"][name]]
     faults = []
-    for name in task.label_space.minority:
-        if counts["validation"][name] == 0:
+    for name in lacking:
+        if name not in held_out:
             total = sum(count[name] for count in counts.values())
             rule = f"minority class {name!r} must have a row in validation"
             faults.append(Fault(where, rule, f"0 of its {total}", f"{more}, or leave it out of task.minority"))
     if faults:
         raise InputError(where, first_faults(faults))
+    told = f"{len(held_out):,} minority classes have no row in validation and are judged by the folds alone"
+    single = [name for name in held_out if counts["train"][name] == 1]
+    alone = f"; with one training row no model that is judged by it has seen the class: {listed(single)}"
+    return [told + (alone if single else "")] if held_out else []
 
 
 def _notes(
@@ -181,14 +181,17 @@ def _notes(
         what = "texts" if data.image is None else "images"
         for one, other in combinations(parts, 2):
             yield from _shared_texts(one, parts[one], other, parts[other], what)
+            yield from _shared_groups(one, parts[one], other, parts[other], data.split.group)
 
 
 def _absent_classes(classes: tuple[str, ...], counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    for name in classes:
+    absent = [name for name in classes if 0 in (count[name] for count in counts.values())]
+    for name in absent[:SHOWN_CLASSES]:
         rows = {split: count[name] for split, count in counts.items()}
-        if 0 in rows.values():
-            told = ", ".join(f"{split} {count}" for split, count in rows.items())
-            yield f"class {name!r} (rows: {sum(rows.values()):,}) is not in every split: {told}"
+        told = ", ".join(f"{split} {count}" for split, count in rows.items())
+        yield f"class {name!r} (rows: {sum(rows.values()):,}) is not in every split: {told}"
+    if len(absent) > SHOWN_CLASSES:
+        yield f"{len(absent) - SHOWN_CLASSES:,} more classes are not in every split"
 
 
 def _shared_texts(one: str, first: Examples, other: str, second: Examples, what: str) -> Iterator[str]:
@@ -200,13 +203,10 @@ def _shared_texts(one: str, first: Examples, other: str, second: Examples, what:
         yield f"{len(shared):,} {what} of {other} stand in {one} too (rows {rows}{more} of all usable rows, from 0)"
 
 
-def _data_hash(paths: Mapping[str, Path], trial: TrialConfig) -> str:
-    """SHA-256 over the files' contents and the sections `data` and `task`; where the files lie does not matter."""
-    digest = hashlib.sha256()
-    for role, path in paths.items():
-        with path.open("rb") as file:
-            digest.update(f"{role} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    # Without what was left at its default, so that keys of a later version leave the hash as it is.
-    data = trial.data.model_dump(mode="json", exclude=set(ROLES), exclude_defaults=True)
-    digest.update(json.dumps([data, trial.task.model_dump(mode="json", exclude_defaults=True)]).encode())
-    return digest.hexdigest()
+def _shared_groups(one: str, first: Examples, other: str, second: Examples, column: str | None) -> Iterator[str]:
+    """Groups on both sides of given files, of which a split made here would have none."""
+    shared = sorted((set(first.groups or ()) & set(second.groups or ())) - {""})
+    if shared:
+        rows = sum(group in set(shared) for group in second.groups or ())
+        told = f"{len(shared):,} groups ({column}) of {other} are in {one} too"
+        yield f"{told}, with {rows:,} of its rows: {listed(shared)}"

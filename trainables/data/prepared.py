@@ -15,8 +15,9 @@ SHOWN_RAREST = 3
 class LabelledSplits:
     """The data of an experiment as texts or images.
 
-    test: None without a test split. data_hash: SHA-256 of the files' contents, how they are read and the task.
-    class_counts: rows by split and class. notes: what the user should know. skipped: what is wrong with rows left out.
+    test: None without a test split. data_hash: SHA-256 of the rows, how they are divided and the task. class_counts:
+    rows by split and class. notes: what the user should know. skipped: what is wrong with rows left out. file_hash: as
+    `data_hash`, of the files instead of the rows, which ledgers of earlier versions have.
     """
 
     task: Task
@@ -27,6 +28,11 @@ class LabelledSplits:
     class_counts: dict[str, dict[str, int]]
     notes: tuple[str, ...]
     skipped: tuple[Fault, ...]
+    file_hash: str = ""
+
+    def is_that_of(self, data_hash: object) -> bool:
+        """Whether a ledger with this hash is of the same data."""
+        return _same(self, data_hash)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class PreparedData:
     notes: tuple[str, ...]
     skipped: tuple[Fault, ...]
     folds: tuple[tuple[IntArray, IntArray], ...] = ()
+    file_hash: str = ""
+
+    def is_that_of(self, data_hash: object) -> bool:
+        """Whether a ledger with this hash is of the same data."""
+        return _same(self, data_hash)
 
     @property
     def nbytes(self) -> int:
@@ -62,3 +73,7 @@ class PreparedData:
         """Minority classes with the fewest training rows, the rarest first."""
         counts = self.class_counts["train"]
         return tuple(sorted(self.task.label_space.minority, key=lambda name: counts[name])[:limit])
+
+
+def _same(data: LabelledSplits | PreparedData, data_hash: object) -> bool:
+    return data_hash in (data.data_hash, data.file_hash or data.data_hash)

@@ -1,7 +1,7 @@
 """From data files to examples: text or image, labels and scores of every usable row, and what ails the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,17 +9,19 @@ import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray, NameArray
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.predictions.label_names import label_of
 from rarecall.analysis.predictions.predictions import rarest_label
 from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.cells import (
-    label_of,
     shown,
     text_of,
     text_problem,
     unknown_label,
 )
 from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, joined
+from rarecall.trainables.data.files.options import FileOptions
+from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, image_folder, joined
+from rarecall.trainables.data.meaning import settle_labels
 from rarecall.trainables.data.records import Records, read_records
 from rarecall.trainables.tasks import build_task, keyword_rules
 from rarecall.trainables.tasks.config import TaskConfig
@@ -35,8 +37,9 @@ class Reading:
     """All usable rows of the data files.
 
     examples: n rows, those of the first file first. classes: the names that `examples.classes` are indices of.
-    files: [n] which of the paths each row came from. skipped: what is wrong with the rows left out, in file order; a
-    row with several faults stands there several times. lines: [n] where each row begins in its file, as in `Records`.
+    files: [n] which of all files each row came from. roles: [n] which of the roles that file has. skipped: what is
+    wrong with the rows left out, in file order; a row with several faults stands there several times. lines: [n] where
+    each row begins in its file, as in `Records`. notes: how files were read, and which labels look alike.
     """
 
     examples: Examples
@@ -44,6 +47,8 @@ class Reading:
     files: IntArray
     skipped: tuple[Fault, ...]
     lines: IntArray
+    roles: IntArray
+    notes: tuple[str, ...] = ()
 
     @property
     def skipped_rows(self) -> int:
@@ -69,6 +74,7 @@ class _File:
     slices: dict[str, list[str]]
     images: Images | None
     faults: list[tuple[int, Fault]]
+    notes: list[str]
 
     def refuse(self, position: int, rule: str, value: str, remedy: str = "") -> None:
         line = int(self.lines[position])
@@ -79,25 +85,30 @@ class _File:
         return np.flatnonzero(~np.isin(self.lines, [line for line, _ in self.faults]))
 
 
-def read_rows(paths: Mapping[str, Path], data: DataConfig, task: TaskConfig) -> Reading:
+def read_rows(paths: Mapping[str, Path | Sequence[Path]], data: DataConfig, task: TaskConfig) -> Reading:
     """Read the files in `paths` (by role: path, or train, validation and test) as `data` and `task` describe them.
 
-    Classes that the task does not name are those of the first file, sorted. With `data.on_bad_row: stop`, rows that
-    cannot be used are an error; with `skip` they are left out and listed.
+    Classes that the task does not name are those of the first role's files, sorted. With `data.on_bad_row: stop`, rows
+    that cannot be used are an error; with `skip` they are left out and listed.
 
     Raises:
-        InputError: files, columns or rows cannot be used (all faults together, rows up to 20), or the first file
-            holds fewer than two classes.
+        InputError: files, columns or rows cannot be used (all faults together, rows up to 20), or the first role's
+            files hold fewer than two classes.
     """
-    files = _read_files(paths, data, task)
-    classes = _class_names(task, files[0])
-    # Where the task names no classes, those of the first file are right by definition.
-    _refuse_unknown_labels(files if task.names else files[1:], classes)
+    listed = [(role, path) for role, one in paths.items() for path in ([one] if isinstance(one, Path) else one)]
+    sources = [path for _, path in listed]
+    files = _read_files(sources, data, task)
+    roles = [list(paths).index(role) for role, _ in listed]
+    first = [file for file, role in zip(files, roles, strict=True) if role == 0]
+    notes = [note for file in files for note in file.notes] + settle_labels(files, task.names, data.merge_alike)
+    classes = _class_names(task, first)
+    # Where the task names no classes, those of the first role are right by definition.
+    _refuse_unknown_labels(files if task.names else files[len(first) :], classes)
     faults = [fault for file in files for _, fault in sorted(file.faults, key=lambda found: found[0])]
     if faults and data.on_bad_row == "stop":
-        raise InputError(_source(paths), first_faults(faults))
-    reading = _joined(files, task, classes, tuple(faults))
-    _check_two_classes(reading, files[0].path)
+        raise InputError(_source(sources), first_faults(faults))
+    reading = replace(_joined(files, roles, task, classes, tuple(faults)), notes=tuple(dict.fromkeys(notes)))
+    _check_two_classes(reading, sources[0])
     return reading
 
 
@@ -109,14 +120,19 @@ def first_faults(faults: Sequence[Fault]) -> list[Fault]:
     return shown
 
 
-def _source(paths: Mapping[str, Path]) -> str:
-    return ", ".join(dict.fromkeys(map(str, paths.values())))
+def file_options(data: DataConfig) -> FileOptions:
+    """How the data section says that files are read."""
+    return FileOptions(data.format, data.delimiter, data.encoding, data.quoting, data.columns)
 
 
-def _read_files(paths: Mapping[str, Path], data: DataConfig, task: TaskConfig) -> list[_File]:
+def _source(paths: Sequence[Path]) -> str:
+    return ", ".join(dict.fromkeys(map(str, paths)))
+
+
+def _read_files(paths: Sequence[Path], data: DataConfig, task: TaskConfig) -> list[_File]:
     files: list[_File] = []
     faults: list[Fault] = []
-    for path in paths.values():
+    for path in paths:
         try:
             files.append(_read_file(path, data, task))
         except InputError as error:
@@ -128,11 +144,10 @@ def _read_files(paths: Mapping[str, Path], data: DataConfig, task: TaskConfig) -
 
 def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
     reading = task.reading(data.label, data.label_separator)
-    # Groups matter to a split made here only.
-    group = data.split.group if data.path is not None else None
+    group = data.split.group
     optional = [name for name in (group, *data.slices) if name is not None]
     inputs = data.text if data.image is None else (data.image,)
-    records = read_records(path, data.format, [*inputs, *reading.columns, *optional])
+    records = read_records(path, [*inputs, *reading.columns, *optional], file_options(data))
     columns = records.columns
     file = _File(
         path=path,
@@ -145,6 +160,7 @@ def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
         slices={name: [label_of(cell) for cell in columns[name]] for name in data.slices},
         images=None,
         faults=records.broken,
+        notes=records.notes,
     )
     if data.image is not None:
         _take_images(file, records, data.image)
@@ -163,7 +179,7 @@ def _take_images(file: _File, records: Records, column: str) -> None:
         file.images = ArrayImages(cells)
         file.texts = [file.images.digest(i) for i in range(len(cells))]
         return
-    paths = [file.path.parent / label_of(cell) for cell in cells]
+    paths = [image_folder(file.path) / label_of(cell) for cell in cells]
     file.images = FileImages(tuple(paths))
     for position, cell in enumerate(cells):
         problem = check_image(paths[position]) if label_of(cell) else "none"
@@ -191,14 +207,16 @@ def _refuse_unknown_labels(files: Sequence[_File], classes: Sequence[str]) -> No
                     file.refuse(position, *unknown_label(label, classes))
 
 
-def _class_names(task: TaskConfig, first: _File) -> tuple[str, ...]:
-    found = task.names or tuple(sorted({label for i in first.usable() for label in first.labels[i]}))
+def _class_names(task: TaskConfig, first: Sequence[_File]) -> tuple[str, ...]:
+    found = task.names or tuple(sorted({label for file in first for i in file.usable() for label in file.labels[i]}))
     if fault := task.fault_of(found):
         raise InputError(fault.where, [fault])
     return found
 
 
-def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], skipped: tuple[Fault, ...]) -> Reading:
+def _joined(
+    files: Sequence[_File], roles: Sequence[int], task: TaskConfig, classes: tuple[str, ...], skipped: tuple[Fault, ...]
+) -> Reading:
     kept = [file.usable() for file in files]
     count = sum(map(len, kept))
     scores = _joined_scores(files, kept)
@@ -218,7 +236,8 @@ def _joined(files: Sequence[_File], task: TaskConfig, classes: tuple[str, ...], 
     )
     sources = np.repeat(np.arange(len(files), dtype=np.int64), [len(rows) for rows in kept])
     lines = np.concatenate([file.lines[rows] for file, rows in zip(files, kept, strict=True)])
-    return Reading(marked(examples, keyword_rules(build_task(task, classes))), classes, sources, skipped, lines)
+    marks = marked(examples, keyword_rules(build_task(task, classes)))
+    return Reading(marks, classes, sources, skipped, lines, np.array(roles, dtype=np.int64)[sources])
 
 
 def _indicators(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> BoolArray:
@@ -252,7 +271,7 @@ def _class_indices(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ..
 
 
 def _check_two_classes(reading: Reading, first: Path) -> None:
-    rows = reading.examples.take(np.flatnonzero(reading.files == 0)).class_rows(len(reading.classes))
+    rows = reading.examples.take(np.flatnonzero(reading.roles == 0)).class_rows(len(reading.classes))
     present = np.flatnonzero(rows)
     if len(present) >= 2:
         return

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from rarecall.analysis.errors import Fault
+from rarecall.analysis.predictions.label_names import label_of
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.trainables.data.cells import label_of, shown, text_of, text_problem
+from rarecall.trainables.data.cells import shown, text_of, text_problem
 from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.data.images import ArrayImages, FileImages, Pixels, check_image
-from rarecall.trainables.data.records import check_columns, unusable
-from rarecall.trainables.data.stream import Row, stream_rows
+from rarecall.trainables.data.files.columns import cell_at, check_columns
+from rarecall.trainables.data.files.formats import AS_THEY_ARE, file_rows, unheard
+from rarecall.trainables.data.files.options import FileOptions, Row, Tell, unusable
+from rarecall.trainables.data.images import ArrayImages, FileImages, Pixels, check_image, image_folder
 
 KEPT_FAULTS = 20
 
@@ -23,13 +25,14 @@ KEPT_FAULTS = 20
 class Source:
     """A data file and the columns that the model's inputs come from: several of text, or one of images.
 
-    carried: columns that are handed on as they are, None for all.
+    carried: columns that are handed on as they are, None for all. options: how the file is read.
     """
 
     path: Path
     text: tuple[str, ...] = ()
     image: str | None = None
     carried: tuple[str, ...] | None = ()
+    options: FileOptions = AS_THEY_ARE
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -49,12 +52,15 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in a file. columns: in the order of their appearance. faults: the first 20 of `unusable` rows."""
+    """What is in a file. columns: in the order of their appearance. faults: the first 20 of `unusable` rows. notes: how
+    the file was read, where that is not plain.
+    """
 
     rows: int
     columns: tuple[str, ...]
     unusable: int
     faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = ()
 
 
 def survey(source: Source) -> Survey:
@@ -65,7 +71,8 @@ def survey(source: Source) -> Survey:
     """
     columns: dict[str, None] = {}
     rows, faults, broken = 0, [], 0
-    for row in unlabelled(source):
+    notes: list[str] = []
+    for row in unlabelled(source, notes.append):
         rows += 1
         columns.update(dict.fromkeys(row.cells))
         if row.fault is not None:
@@ -75,17 +82,17 @@ def survey(source: Source) -> Survey:
         raise unusable(source.path, "must hold at least one row", "none")
     if columns:
         check_columns(source.path, [*source.inputs, *(source.carried or ())], columns)
-    return Survey(rows, tuple(columns), broken, tuple(faults))
+    return Survey(rows, tuple(columns), broken, tuple(faults), tuple(notes))
 
 
-def unlabelled(source: Source) -> Iterator[Unlabelled]:
-    """All rows of the file in its order.
+def unlabelled(source: Source, tell: Tell = unheard) -> Iterator[Unlabelled]:
+    """All rows of the file in its order. tell: hears how the file was read where that is not plain.
 
     Raises:
         InputError: the file cannot be read or lacks a column.
     """
     names = None if source.carried is None else tuple(dict.fromkeys([*source.inputs, *source.carried]))
-    for number, row in enumerate(stream_rows(source.path, names)):
+    for number, row in enumerate(file_rows(source.path, names, source.options, tell)):
         if row.fault is not None:
             yield Unlabelled(number, {}, fault=row.fault)
         else:
@@ -93,7 +100,7 @@ def unlabelled(source: Source) -> Iterator[Unlabelled]:
 
 
 def _text(source: Source, number: int, row: Row) -> Unlabelled:
-    cells = {name: row.cells.get(name) for name in source.text}
+    cells = {name: cell_at(row.cells, name) for name in source.text}
     text = text_of(tuple(cells.values()))
     fault = None if text else Fault(f"{source.path}:{row.line}", *text_problem(cells))
     return Unlabelled(number, row.cells, text, fault=fault)
@@ -101,10 +108,10 @@ def _text(source: Source, number: int, row: Row) -> Unlabelled:
 
 def _image(source: Source, number: int, row: Row) -> Unlabelled:
     """Pixels, or a file relative to the data file."""
-    cell = row.cells.get(source.image or "")
+    cell = cell_at(row.cells, source.image or "")
     if isinstance(cell, np.ndarray):
         return Unlabelled(number, row.cells, image=cell)
-    path = source.path.parent / label_of(cell)
+    path = image_folder(source.path) / label_of(cell)
     problem = check_image(path) if label_of(cell) else "none"
     rule = f"must name an image file in column {source.image!r}"
     fault = Fault(f"{source.path}:{row.line}", rule, f"{shown(cell)}: {problem}") if problem else None

@@ -13,12 +13,13 @@ from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.section import Name
 from rarecall.trainables.tasks.protocol import LEAST_SHARE, Outputs, Target, Targets, finite
 from rarecall.trainables.tasks.reading import OneClass, label_column
 from rarecall.trainables.tasks.registry import register
 from rarecall.trainables.tasks.section import TaskSection, different, known_minority
 
-Names = Annotated[tuple[str, ...], Field(min_length=2)]
+Names = Annotated[tuple[Name, ...], Field(min_length=2)]
 
 # Added to the logit of a class; 4 makes it 55 times as likely.
 OFFSETS = tuple(float(value) for value in np.arange(-4, 4.01, 0.25))
@@ -105,7 +106,7 @@ class MulticlassConfig(TaskSection):
 
     kind: Literal["multiclass"]
     classes: Names | None = None
-    minority: tuple[str, ...] | None = Field(None, description="default: every class but the largest")
+    minority: tuple[Name, ...] | None = Field(None, description="default: every class but the largest")
 
     @model_validator(mode="after")
     def _consistent(self) -> MulticlassConfig:

@@ -16,6 +16,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.section import Name
 from rarecall.trainables.tasks.multiclass import Names
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
 from rarecall.trainables.tasks.reading import Flags, LabelReading, ListedLabels, label_column
@@ -172,10 +173,10 @@ class MultilabelConfig(TaskSection):
 
     kind: Literal["multilabel"]
     labels: Names | None = None
-    minority: tuple[str, ...] | None = Field(None, description="default: every label but the largest")
-    groups: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    implies: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    excludes: tuple[tuple[str, str], ...] = ()
+    minority: tuple[Name, ...] | None = Field(None, description="default: every label but the largest")
+    groups: dict[str, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    implies: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    excludes: tuple[tuple[Name, Name], ...] = ()
     enforce_implications: bool = False
 
     @field_validator("implies", mode="before")
@@ -183,7 +184,9 @@ class MultilabelConfig(TaskSection):
     def _one_or_several(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {label: (implied,) if isinstance(implied, str) else implied for label, implied in value.items()}
+        return {
+            label: (implied,) if isinstance(implied, str | int | float) else implied for label, implied in value.items()
+        }
 
     @model_validator(mode="after")
     def _consistent(self) -> MultilabelConfig:
@@ -227,7 +230,7 @@ class MultilabelConfig(TaskSection):
         if label is None and self.labels is not None:
             return Flags(self.labels)
         remedy = "or name the 0-1 columns in task.labels"
-        return ListedLabels(label_column(label, self.kind, "the labels", remedy), separator)
+        return ListedLabels(label_column(label, self.kind, "the labels", remedy), separator, self.labels or ())
 
     def fault_of(self, classes: tuple[str, ...]) -> Fault | None:
         unknown = self.unknown(classes)

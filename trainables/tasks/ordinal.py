@@ -13,6 +13,7 @@ from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.section import Name
 from rarecall.trainables.tasks.multiclass import Names, class_prior, softmax
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid
 from rarecall.trainables.tasks.reading import OneClass, label_column
@@ -141,7 +142,7 @@ class OrdinalConfig(TaskSection):
     kind: Literal["ordinal"]
     classes: Names
     link: Link = "corn"
-    minority: tuple[str, ...] | None = Field(None, description="default: every grade but the largest")
+    minority: tuple[Name, ...] | None = Field(None, description="default: every grade but the largest")
 
     @model_validator(mode="after")
     def _consistent(self) -> OrdinalConfig:

@@ -8,16 +8,17 @@ import numpy as np
 
 from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.predictions.label_names import label_of
 from rarecall.trainables.data.cells import (
     flag_of,
     flag_problem,
-    label_of,
     label_problem,
     labels_of,
     labels_problem,
     number_of,
     number_problem,
 )
+from rarecall.trainables.data.listed import listed_cells, multi_hot
 
 # Cells by column, one for each row.
 Columns = Mapping[str, Any]
@@ -81,10 +82,11 @@ class OneClass:
 
 @dataclass(frozen=True)
 class ListedLabels:
-    """Any number of labels per row, listed in one column."""
+    """Any number of labels per row, listed in one column; or marked there by 0 and 1, in the order of `names`."""
 
     column: str
     separator: str
+    names: tuple[str, ...] = ()
     several: bool = True
 
     @property
@@ -93,10 +95,19 @@ class ListedLabels:
 
     def read(self, columns: Columns, refuse: Refuse) -> Truth:
         cells = columns[self.column]
+        if marks := multi_hot(cells):
+            return self._marked(cells, marks)
         found = [labels_of(cell, self.separator) for cell in cells]
         for position in [i for i, labels in enumerate(found) if labels is None]:
             refuse(position, *labels_problem(self.column, cells[position], self.separator))
         return Truth([labels or () for labels in found])
+
+    def _marked(self, cells: Sequence[Any], marks: int) -> Truth:
+        if marks != len(self.names):
+            rule = f"must name the {marks} labels that column {self.column!r} marks with 0 and 1, in its order"
+            raise InputError("task.labels", [Fault("task.labels", rule, f"{len(self.names) or 'no'} names")])
+        rows = (listed_cells(cell) or () for cell in cells)
+        return Truth([tuple(name for name, mark in zip(self.names, row, strict=False) if mark) for row in rows])
 
 
 @dataclass(frozen=True)

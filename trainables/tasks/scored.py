@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
-from rarecall.trainables.section import Section
+from rarecall.trainables.section import Name, Section
 from rarecall.trainables.tasks.answers import PLACE_OF_TEXT
 from rarecall.trainables.tasks.instructed import InstructedScores
 from rarecall.trainables.tasks.keywords import KeywordRule, words_pattern
@@ -130,7 +130,7 @@ class TieredScoresConfig(TaskSection):
     keywords: tuple[KeywordConfig, ...] = ()
     two_stage: TwoStageConfig | None = None
     instruction: InstructionConfig | None = None
-    minority: tuple[str, ...] | None = Field(None, description="default: every tier but the largest")
+    minority: tuple[Name, ...] | None = Field(None, description="default: every tier but the largest")
 
     @model_validator(mode="after")
     def _consistent(self) -> "TieredScoresConfig":

@@ -2,11 +2,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.analysis.predictions.outside_file import Gate, Meaning, read_outside
+from rarecall.analysis.predictions.outside_file import Gate, Meaning, read_outside, read_told
 
 
 def jsonl(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -155,3 +156,59 @@ def test_a_gatekeeper_closes_tiers_that_are_cut_from_scores(tmp_path: Path) -> N
     assert (predictions.true_class.tolist(), predictions.predicted_class.tolist()) == ([1, 0, 0], [0, 1, 0])
     with pytest.raises(InputError, match="--gatekeeper: must name one of x, y and one of low, high"):
         read_outside(path, Meaning(tiers={"low": 0.0, "high": 4.0}, gatekeeper=Gate("z", 3.0, "low")))
+
+
+@pytest.mark.parametrize(
+    ("content", "classes"),
+    [
+        ("true,predicted\n1,1.0\n0,0.0\n0,0\n", ("0", "1")),
+        ("true,predicted\nTrue,true\nFalse,false\nfalse,TRUE\n", ("false", "true")),
+        ("true;predicted\n spam,spam\n", None),
+        ("true;predicted\nspam ;spam\nham;spam\n", ("spam", "ham")),
+        ("true,predicted\nmu\u0308de,m\u00fcde\nwach,wach\n", ("m\u00fcde", "wach")),
+    ],
+)
+def test_labels_have_one_meaning(tmp_path: Path, content: str, classes: tuple[str, ...] | None) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text(content)
+    if classes is None:
+        with pytest.raises(InputError):
+            read_outside(path, Meaning())
+        return
+    predictions, labels = read_outside(path, Meaning())
+    assert labels.classes == classes
+    assert predictions.true_class is not None
+
+
+def test_other_types_mean_the_same(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"true": [1.0, 0.0, 0.0], "predicted": [1, 0, 1]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"true": [True, False], "predicted": ["True", "false"]}).to_parquet(tmp_path / "b.parquet")
+    assert read_outside(tmp_path / "a.parquet", Meaning())[1].classes == ("0", "1")
+    assert read_outside(tmp_path / "b.parquet", Meaning())[1].classes == ("false", "true")
+    assert read_outside(tmp_path / "a.parquet", Meaning(classes=("1.0", "0.0")))[1].classes == ("1.0", "0.0")
+
+
+def test_names_that_never_meet_are_refused_and_look_alikes_told(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("true,predicted\nSpam,spam\nHam,ham\nHam,ham\n")
+    with pytest.raises(
+        InputError, match="predicted: must name some of the classes in column true, got ham, spam beside"
+    ):
+        read_outside(path, Meaning())
+    predictions, labels, notes = read_told(path, Meaning(merge_alike=True))
+    assert (labels.classes, evaluate(predictions, labels)["accuracy"]) == (("Ham", "Spam"), 1.0)
+    assert notes[0] == "labels merged: 'ham' into 'Ham' (--merge-alike)"
+    path.write_text("true,predicted\nSpam,spam\nHam,Ham\nspam,Ham\n")
+    (note,) = read_told(path, Meaning())[2]
+    assert note == "labels look alike: 'spam' 2, 'Spam' 1 (--merge-alike merges them)"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
+def test_packed_predictions(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"theirs.csv{suffix}"
+    pd.DataFrame({"true": ["a", "b"], "predicted": ["a", "a"]}).to_csv(path, index=False)
+    assert read_outside(path, Meaning())[1].classes == ("a", "b")
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(InputError, match="must be a table of predictions"):
+        read_outside(path, Meaning())

@@ -20,6 +20,7 @@ from rarecall.search.predict.command import PredictOptions, predict
 from rarecall.search.predict.engine import ahead
 from rarecall.search.predict.labelled import predict_labelled
 from rarecall.search.predict.table import cut_distance
+from rarecall.trainables.data.files.options import FileOptions
 from rarecall.trainables.exported.predictor import load_merged
 from rarecall.trainables.exported.reload import load, load_processor, outputs
 from tests.exported_folder import CLASSES, LORA, TASKS, export_folder, texts, write_images
@@ -143,7 +144,8 @@ def test_other_forms_of_input_give_the_same(suffix, folder, tmp_path):
     else:
         frame.to_csv(source, index=False, sep="\t" if suffix == "tsv" else ",")
     write_jsonl(tmp_path / "rows.jsonl", frame.to_dict("records"))
-    predict(PredictOptions(folder, source, tmp_path / "out.parquet", keep=True), QUIET)
+    reading = FileOptions(quoting="standard")
+    predict(PredictOptions(folder, source, tmp_path / "out.parquet", keep=True, reading=reading), QUIET)
     predict(PredictOptions(folder, tmp_path / "rows.jsonl", tmp_path / "out.csv", keep=True), QUIET)
     one, other = pd.read_parquet(tmp_path / "out.parquet"), pd.read_csv(tmp_path / "out.csv")
     assert list(one.columns) == ["row", "id", "text", "predicted", *(f"probability.{name}" for name in CLASSES)]
@@ -255,7 +257,7 @@ def test_an_output_that_lost_rows_since_is_not_gone_on_with(folder, small_chunks
     ("arguments", "expected"),
     [
         (["{folder}", "nowhere.jsonl", "-o", "out.jsonl"], "nowhere.jsonl: must be a file"),
-        (["{folder}", "rows.txt", "-o", "out.jsonl"], "must end in one of .jsonl, .ndjson, .csv"),
+        (["{folder}", "rows.txt", "-o", "out.jsonl"], "must end in one of .jsonl, .ndjson, .json, .csv"),
         (["{folder}", "rows.jsonl", "-o", "out.xlsx"], "-o: must end in .jsonl, .csv or .parquet, got"),
         (["{folder}", "rows.jsonl", "-o", "./rows.jsonl", "--overwrite"], "-o: must be another file than the input"),
         (["{folder}", "rows.jsonl"], "Missing option '-o'"),

@@ -93,7 +93,8 @@ def test_parquet_with_numbers_of_several_types(tmp_path):
 def test_format_can_be_named(write):
     assert read(write("d.txt", "text,label\none,a\ntwo,b\n"), format="csv").classes == ("a", "b")
     assert faults(write("d.txt", GOOD)) == [
-        "FILE: must end in one of .jsonl, .ndjson, .csv, .tsv, .parquet, .pq, .npz, got '.txt' (or set data.format)"
+        "FILE: must end in one of .jsonl, .ndjson, .json, .csv, .tsv, .tab, .parquet, .pq, .arrow, .feather, .xlsx, "
+        ".xls, .ods, .npz, packed ones in .gz, .bz2, .xz, .lzma, .zst, .zip behind it, got '.txt' (or set data.format)"
     ]
 
 
@@ -174,14 +175,11 @@ def test_a_column_named_twice(write):
     assert faults(write("d.csv", "text,label,text\nx,a,y\n")) == ["FILE: must name each column once, got 'text'"]
 
 
-def test_bytes_that_are_not_utf_8(write):
-    # 'text,label\n' is 11 bytes, 'café,a\n' in Latin-1 has its é at byte 3 of line 2.
-    path = write("d.csv", b"text,label\ncaf\xe9,a\n")
-    assert faults(path) == [
-        "FILE:2: must be UTF-8, got byte 0xe9 at byte offset 14 "
-        "(save the file as UTF-8, for example with `iconv -f LATIN1 -t UTF-8`)"
-    ]
-    assert faults(path, on_bad_row="skip") == faults(path)
+def test_a_line_that_is_not_utf_8_in_a_file_that_is(write):
+    path = write("d.csv", b"text,label\ncaf\xc3\xa9,a\ncaf\xe9,a\ntea,b\n")
+    remedy = "save the file in one encoding, or name it with data.encoding"
+    assert faults(path) == [f"FILE:3: must be UTF-8, got byte 0xe9 ({remedy})"]
+    assert read(path, on_bad_row="skip").examples.texts == ("café", "tea")
 
 
 def test_broken_json(write):
@@ -199,13 +197,15 @@ def test_broken_json(write):
 def test_broken_csv_rows(write):
     path = write("d.csv", 'text,label\nx,a\nx,a,b\nx\n"x" y,a\nx,b\n"open,a\nx,b\n')
     rule = "must be quoted as in RFC 4180, a field with quotes in quotes and its own quotes doubled"
+    remedy = "(or set data.quoting: none, where quotation marks are part of the texts)"
     assert faults(path) == [
         "FILE:3: must have as many fields as the header, 2, got 3",
         "FILE:4: must have as many fields as the header, 2, got 1",
-        f"FILE:5: {rule}, got ',' expected after '\"'",
-        f"FILE:7: {rule}, got unexpected end of data",
+        f"FILE:5: {rule}, got ',' expected after '\"' {remedy}",
+        f"FILE:7: {rule}, got a quotation mark that is never closed {remedy}",
     ]
-    assert read(path, on_bad_row="skip").examples.texts == ("x", "x")
+    # What follows the open quote is read.
+    assert read(path, on_bad_row="skip").examples.texts == ("x", "x", "x")
 
 
 def test_texts_that_cannot_be_used(write):
