@@ -17,7 +17,7 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
-from rarecall.analysis.arrays import IntArray
+from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.config import ModelConfig, TrialConfig
@@ -26,6 +26,7 @@ from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.prompts import encode_for
 from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER, DECISION_RULE_FILE
 from rarecall.trainables.exported.reload import load_processor, takes_images
+from rarecall.trainables.exported.stock import head_shift, unshifted
 from rarecall.trainables.models.first_token import compute_first_token_only
 from rarecall.trainables.models.generator import Writer
 from rarecall.trainables.models.quiet import quiet_transformers
@@ -43,7 +44,10 @@ MOST_STREAMS = 4
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model, its processor and its task. forward: as the loop runs models. batch_size: rows per forward pass."""
+    """A model, its processor and its task. forward: as the loop runs models. batch_size: rows per forward pass.
+
+    shift: of the outputs, as `stock.head_shift` gives it.
+    """
 
     task: Task
     processor: Any
@@ -51,6 +55,7 @@ class Predictor:
     max_length: int
     batch_size: int
     on_cpu: bool
+    shift: FloatArray
 
     def encode(self, examples: Examples) -> EncodedSplit:
         """The examples as the model takes them."""
@@ -71,7 +76,7 @@ class Predictor:
             for part in pool.map(run, by_length(split.lengths, self.batch_size)):
                 parts.append(part)
                 tell(len(part[0]))
-        return in_order(parts, len(split))
+        return unshifted(in_order(parts, len(split)), self.shift)
 
     def _streams(self) -> tuple[int, int]:
         """How many batches go through a CPU side by side, and threads for each.
@@ -129,7 +134,8 @@ def open_predictor(folder: Path, config: TrialConfig, batch_size: int) -> Predic
         compute_first_token_only(model)
         # The merged model has no frozen part to be skipped, whatever the experiment says.
         forward = Forward(model, ModelConfig(), pad_id, Worker(device=device), dtype)
-    return Predictor(task, processor, forward, config.model.max_length, batch_size, device.type == "cpu")
+    length, shift = config.model.max_length, head_shift(folder)
+    return Predictor(task, processor, forward, length, batch_size, device.type == "cpu", shift)
 
 
 def load_task(folder: Path, config: TaskConfig) -> Task:

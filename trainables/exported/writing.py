@@ -19,6 +19,7 @@ from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.prompts import fitted
 from rarecall.trainables.exported.names import BASE_FOLDER, DECISION_RULE_FILE
+from rarecall.trainables.exported.stock import HEAD_SHIFT, head_shift, set_problem_type, shift_head, unshifted
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import (
@@ -59,6 +60,7 @@ def write_model(
     counts = count_parameters(model)
     checkpoint.restore_model(trained, model)
     _prepare_to_write(model, processor, task)
+    shift = shift_head(model, task)
     if isinstance(model, PeftModel) and merge:
         model = _merged(model)
     folder.mkdir(parents=True)
@@ -66,7 +68,8 @@ def write_model(
     if config.data.image is None:
         processor.model_max_length = config.model.max_length
     processor.save_pretrained(folder)
-    (folder / DECISION_RULE_FILE).write_text(json.dumps(task.decision_rule(), indent=2, ensure_ascii=False) + "\n")
+    rule = task.decision_rule() | ({HEAD_SHIFT: shift} if shift else {})
+    (folder / DECISION_RULE_FILE).write_text(json.dumps(rule, indent=2, ensure_ascii=False) + "\n")
     if isinstance(model, PeftModel) and not base.portable:
         with quiet_transformers():
             whole = load_writer(base) if writes_answers(task) else load_classifier(base, task.output_names, pad_id)
@@ -77,7 +80,8 @@ def write_model(
 
 
 def _prepare_to_write(model: Any, tokenizer: Any, task: Task) -> None:
-    """Have the folder say how answers are written: greedily, and with padding before the prompts."""
+    """Have the folder say what its outputs are, and how answers are written: greedily, padding before the prompts."""
+    set_problem_type(model, task)
     if isinstance(task, InstructedScores):
         set_greedy(unwrapped(model), tokenizer, task.given_frame.answer_tokens)
         tokenizer.padding_side = "left"
@@ -117,8 +121,7 @@ def outputs_in_fresh_process(folder: Path, examples: Sequence[Examples], max_len
         written = target.with_suffix(".json")
         if written.exists():
             return np.array(json.loads(written.read_text()), dtype=np.object_)
-        outputs: Outputs = np.load(target, allow_pickle=False)
-        return outputs
+        return unshifted(np.load(target, allow_pickle=False), head_shift(folder))
 
 
 def _inputs(examples: Sequence[Examples], scratch: Path) -> list[str]:

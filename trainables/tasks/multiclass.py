@@ -83,6 +83,10 @@ class Multiclass:
     def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
         return tuple(map(float, stored.get("offsets") or ()))
 
+    @property
+    def head_shift(self) -> tuple[float, ...]:
+        return self.offsets
+
     def deciding_lines(self) -> str:
         return LINES
 

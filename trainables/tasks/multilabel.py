@@ -104,6 +104,11 @@ class Multilabel:
     def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
         return tuple(map(float, stored.get("thresholds") or ()))
 
+    @property
+    def head_shift(self) -> tuple[float, ...]:
+        """Minus the logits of the thresholds; what labels imply is left to who reads them."""
+        return tuple((-logit(np.asarray(self.rule))).tolist())
+
     def deciding_lines(self) -> str:
         return LINES.format(implied=IMPLIED_LINES if self.enforce_implications else "")
 

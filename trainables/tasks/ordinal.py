@@ -120,6 +120,10 @@ class Ordinal:
     def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
         return tuple(map(float, stored.get("thresholds") or ()))
 
+    @property
+    def head_shift(self) -> tuple[float, ...]:
+        return ()
+
     def deciding_lines(self) -> str:
         return LINES.format(above=ABOVE_LINES[self.link])
 

@@ -72,6 +72,12 @@ class Task(Protocol):
     def stored_rule(self, stored: Mapping[str, Any]) -> tuple[float, ...]:
         """The values of the rule in what `decision_rule` gave; none where it was written before there were any."""
 
+    @property
+    def head_shift(self) -> tuple[float, ...]:
+        """What must be added to the outputs [outputs] for the plain decision, the highest or all above one half, to be
+        that of the rule; empty where no sum makes it so.
+        """
+
     def deciding_lines(self) -> str:
         """Lines of Python for the model card, from `outputs`, a tensor, and `rule`, the decision rule, to `labels`."""
 

@@ -156,6 +156,10 @@ class TieredScores:
         """All cuts but the first, which is the lowest score, where nothing is decided."""
         return tuple(map(float, stored["cuts"][1:]))
 
+    @property
+    def head_shift(self) -> tuple[float, ...]:
+        return ()
+
     def deciding_lines(self) -> str:
         return SCORES.format(outputs="outputs") + self._tier_lines()
 

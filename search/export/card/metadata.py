@@ -33,12 +33,19 @@ def _metadata(exported: Exported, loaded: LoadedExperiment) -> dict[str, Any]:
     figures = _figures(exported, loaded.experiment.name, kind)
     return {
         "library_name": "peft" if adapter else "transformers",
-        # The hub offers a model by what it gives, which is a text where the scores are written.
-        "pipeline_tag": "text-generation" if loaded.experiment.loss_target == "tokens" else kind,
+        **_tag(loaded, kind),
         **({"base_model": base, "base_model_relation": "adapter" if adapter else "finetune"} if base else {}),
         "tags": ["rarecall", "imbalanced", *(["lora"] if adapter else [])],
         **({"model-index": [{"name": loaded.experiment.name, "results": [figures]}]} if figures else {}),
     }
+
+
+def _tag(loaded: LoadedExperiment, kind: str) -> dict[str, str]:
+    """The hub offers a model by what it gives: classes, a text where the scores are written, or none of both."""
+    target = loaded.experiment.loss_target
+    if target == "tokens":
+        return {"pipeline_tag": "text-generation"}
+    return {"pipeline_tag": kind} if target in ("classes", "labels") else {}
 
 
 def base_on_the_hub(loaded: LoadedExperiment) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER
+from rarecall.trainables.exported.stock import head_shift
 from rarecall.trainables.tasks import InstructedScores, Task, keyword_rules
 
 SCRIPT = """\
@@ -16,8 +17,13 @@ rule = json.load(open(f"{{folder}}/decision_rule.json"))
 {loading}
 with torch.inference_mode():
     outputs = model({batch}).logits.double()
-{deciding}
+{shifted}{deciding}
 print(labels)"""
+# Without it, the rule would be applied twice.
+SHIFTED = """\
+# The head's bias holds the rule already, for programs that know none.
+outputs = outputs - outputs.new_tensor(rule["head_shift"])
+"""
 
 TEXTS = 'texts = "{name}", ["a text"]'
 TOKENIZER = """\
@@ -92,6 +98,7 @@ def plain_script(folder: Path, config: TrialConfig, task: Task) -> str:
             ]
         ),
         batch=IMAGE_BATCH if images else TEXT_BATCH,
+        shifted=SHIFTED if head_shift(folder).any() else "",
         deciding=task.deciding_lines(),
     )
 

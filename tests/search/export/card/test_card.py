@@ -103,4 +103,5 @@ def test_the_scripts_of_image_models_give_the_labels_of_predict(tmp_path):
     ours = [predicted(folder, path) for folder in folders]
     assert all(len(set(labels)) > 1 for labels in ours)
     assert script_labels(folders, names, '["an image.png"]') == ours
-    assert "pipeline_tag: image-classification" in (folders[0] / "README.md").read_text()
+    # Its outputs are steps between grades, which no program takes for classes.
+    assert "pipeline_tag" not in (folders[0] / "README.md").read_text()
