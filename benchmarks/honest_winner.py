@@ -9,11 +9,12 @@ rarest recall, macro F1 and MAE: what half of the winners truly reach, minus 10 
 replacement, so that the truth is the winner's figure on the whole pool, and exact: the rest of a pool would have noise
 of its own.
 
-`bias`: told minus true. `error`: root mean square of that. `holds`: share of 90 % intervals with the truth in them.
-`met`: how often a criterion is told to be met, `wrong`: share of these where the truth misses it, `power`: where the
-truth meets it, how often that is told; over recall and F1 thresholds 20, 10 and 0 points below what half of the
-winners truly reach. `ceiling`: what `power` would be with the same rows for one model that nobody chose.
-`all criteria` is about the joint probability.
+`told`: as measured, as expected, and, for comparison, as other rows, as many, tell of the same winner: what figures can
+be worth that nobody chose by, with so few rows. `bias`: told minus true. `error`: root mean square of that. `holds`:
+share of 90 % intervals with the truth in them. `met`: how often a criterion is told to be met, `wrong`: share of these
+where the truth misses it, `power`: where the truth meets it, how often that is told; over recall and F1 thresholds 20,
+10 and 0 points below what half of the winners truly reach. `ceiling`: what `power` would be with the same rows for one
+model that nobody chose. `all criteria` is about the joint probability.
 """
 
 import argparse
@@ -42,6 +43,8 @@ from rarecall.analysis.uncertainty.redraws import Redraws
 RARE_ROWS = (7, 20, 50, 120)
 TRIALS = 32
 LOWER = (0.2, 0.1, 0.0)
+# The last one is no way to tell anything of a search: the same winner on as many other rows, by which nobody chose it.
+WAYS = ("measured", "expected", "other rows")
 OBJECTIVE = "minority_recall"
 
 
@@ -97,9 +100,10 @@ def replayed(setting: Setting, rare_rows: int, seed: int, corrected: bool = True
         return {"true": true}
     figures = _expected(setting, found, metrics, winner)
     told = {}
-    for way, given in (("measured", None), ("expected", figures)):
-        judged = assess(found[winner], pool.labels, setting.judged, expected=given).findings
-        joint = assess(found[winner], pool.labels, setting.criteria, expected=given).joint
+    fresh = pool.predictions(*pairs[winner], _drawn(pool, rare_rows, random))
+    for way, rows, given in zip(WAYS, (found[winner], found[winner], fresh), (None, figures, None), strict=True):
+        judged = assess(rows, pool.labels, setting.judged, expected=given).findings
+        joint = assess(rows, pool.labels, setting.criteria, expected=given).joint
         told[way] = {
             "findings": [
                 (one.verdict.key, one.expected, one.interval.low, one.interval.high, one.probability) for one in judged
@@ -133,7 +137,7 @@ def _drawn(pool: Pool, rare_rows: int, random: np.random.Generator) -> Classes:
 def summary(setting: Setting, rare_rows: int, searches: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """One line for each figure and way of telling."""
     names = [one.text.partition(" ")[0] for one in setting.judged]
-    for way in ("measured", "expected"):
+    for way in WAYS:
         for name in dict.fromkeys(names):
             places = [place for place, other in enumerate(names) if other == name]
             told = np.array([[one[way]["findings"][place][1:] for place in places] for one in searches])
