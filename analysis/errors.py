@@ -8,6 +8,8 @@ RarecallError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rarecall.analysis.visible import visible
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -25,7 +27,7 @@ class Fault:
     def __str__(self) -> str:
         received = f", got {self.value}" if self.value else ""
         remedy = f" ({self.remedy})" if self.remedy else ""
-        return f"{self.where}: {self.rule}{received}{remedy}"
+        return visible(f"{self.where}: {self.rule}{received}{remedy}")
 
 
 class RarecallError(Exception):
@@ -46,7 +48,7 @@ class InputError(RarecallError):
         self.source = source
         self.faults = tuple(faults)
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {fault}" for fault in self.faults)]))
+        super().__init__("\n".join([visible(f"{source}: {count}"), *(f"  {fault}" for fault in self.faults)]))
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, tuple[Fault, ...]]]:
         # Otherwise one that another process raises cannot be told here.

@@ -1,11 +1,14 @@
 """The command line. Heavy imports happen inside the commands: reading a finished run needs no torch and no Ray."""
 
+import signal
 import sys
 
 import click
 
 from rarecall.analysis.errors import RarecallError
+from rarecall.analysis.visible import visible
 from rarecall.search.commands import launching, models, preparing, reading
+from rarecall.search.engine.interrupts import Stopped, stops_as_interrupts
 
 COMMANDS = (
     preparing.generate,
@@ -27,17 +30,25 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Entry point: what a user can mend ends with exit code 2 and no traceback; Ctrl-C with 130."""
+    """Entry point: what a user can mend ends with exit code 2 and no traceback; Ctrl-C with 130, SIGTERM 143."""
     try:
-        sys.exit(rarecall(standalone_mode=False))
+        with stops_as_interrupts():
+            sys.exit(rarecall(standalone_mode=False))
     except RarecallError as error:
-        click.echo(f"rarecall: {error}", err=True)
+        click.echo(f"rarecall: {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
+    except click.Abort as abort:  # what click makes of an interrupt
+        sys.exit(_stopped(abort.__cause__ or abort.__context__))
+    except KeyboardInterrupt as stop:
+        sys.exit(_stopped(stop))
+
+
+def _stopped(stop: BaseException | None) -> int:
+    """The exit code of a shell for a command that a signal ended."""
+    return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -29,7 +29,7 @@ TRAINABLES = {
     "peft",
     "pydantic",
     "python_calamine",
-    "re2",
+    "regex",
     "safetensors",
     "tokenizers",
     "torch",

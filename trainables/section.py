@@ -3,13 +3,21 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from rarecall.analysis.predictions.label_names import declared
+from rarecall.analysis.visible import visible
+
+
+def _printable(name: str) -> str:
+    if visible(name) != name:
+        raise ValueError(f"must hold no control characters, got {name!r}")
+    return name
+
 
 Keys = tuple[str, ...]
 # The name of a class or label: a number or truth value of YAML is the label that a data file would have for it.
-Name = Annotated[str, BeforeValidator(declared)]
+Name = Annotated[str, BeforeValidator(declared), AfterValidator(_printable)]
 
 
 class Section(BaseModel):

@@ -28,6 +28,8 @@ TOLERANCE = 1e-9
 SECONDS = "seconds"
 
 _GRAMMAR = re.compile(r"(\w+)\s*(?:\[(.*)\])?\s*(?:@\s*([^\s\[\]]+=[^<>]*?))?\s*(>=|<=|==|>|<)\s*([^\s=<>]+)")
+# What the expression does with a text of which it finds no criterion grows with the square of its length.
+LONGEST = 1000
 _FORM = "a criterion must read `metric[class-or-dimension] op number` with op one of >= > <= < =="
 
 
@@ -134,6 +136,8 @@ def parse(text: str, minority: Sequence[str] = ()) -> Criterion:
     >>> parse("recall[deployed_proven] >= 0.40").threshold
     0.4
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"a criterion must have at most {LONGEST:,} characters, got {len(text):,}")
     match = _GRAMMAR.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{_FORM}, got {text!r} (for example: recall[rare] >= 0.40)")

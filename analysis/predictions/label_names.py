@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from rarecall.analysis.visible import visible
+
 # What the name of a whole number looks like where a float column was written as text.
 _WHOLE = re.compile(r"([+-]?)(\d+)\.0+")
 _TRUTH = {"true", "false"}
@@ -17,7 +19,7 @@ def label_of(cell: object) -> str:
     """The class or group a cell names, empty where it names none.
 
     Whole numbers and truth values are as JSON writes them, also where they come as text; blanks around a name do not
-    count, and Unicode is composed (NFC, Unicode Standard Annex 15).
+    count, Unicode is composed (NFC, Unicode Standard Annex 15), and control characters are written as escapes.
 
     >>> label_of(" spam "), label_of(2.0), label_of("2.0"), label_of(True), label_of("True"), label_of(None)
     ('spam', '2', '2', 'true', 'true', '')
@@ -40,7 +42,7 @@ def _digits(number: int | Decimal) -> str:
 
 
 def _of_text(text: str) -> str:
-    name = text.strip()
+    name = visible(text.strip())
     if not name.isascii():
         if any("\ud800" <= character <= "\udfff" for character in name):
             return ""

@@ -22,6 +22,7 @@ from rarecall.analysis.runs.separation import separation
 from rarecall.analysis.runs.standings import RankBy, Standing, baseline_standings, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
 from rarecall.analysis.text import leaderboard as leaderboard_text
+from rarecall.analysis.visible import not_a_formula
 
 # The columns that do not depend on the run, in order.
 FIXED_COLUMNS = (
@@ -89,13 +90,23 @@ def to_text(frame: pd.DataFrame, run: Run, width: int = 80, limit: int | None = 
     return leaderboard_text.render(ranked, run, width, limit, frame.attrs["rank_by"], found, opened)
 
 
-def to_csv(frame: pd.DataFrame, run: Run | None = None) -> str:
-    """The whole frame as CSV, numbers in full; behind the trials the baselines of the run, without a rank."""
-    told = frame.to_csv(index=False, lineterminator="\n")
+def to_csv(frame: pd.DataFrame, run: Run | None = None, *, raw: bool = False) -> str:
+    """The whole frame as CSV, numbers in full; behind the trials the baselines of the run, without a rank.
+
+    raw: also texts that a spreadsheet would run as formulas; otherwise an apostrophe stands before them.
+    """
+    told = _safe(frame, raw).to_csv(index=False, lineterminator="\n")
     if run is None or not run.baselines:
         return told
     rows = _baseline_frame(run).reindex(columns=frame.columns)
-    return told + rows.to_csv(index=False, header=False, lineterminator="\n")
+    return told + _safe(rows, raw).to_csv(index=False, header=False, lineterminator="\n")
+
+
+def _safe(frame: pd.DataFrame, raw: bool) -> pd.DataFrame:
+    if raw:
+        return frame
+    texts = frame.select_dtypes(exclude="number").columns
+    return frame.assign(**{name: frame[name].map(not_a_formula) for name in texts}).rename(columns=not_a_formula)
 
 
 def _baseline_frame(run: Run) -> pd.DataFrame:

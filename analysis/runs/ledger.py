@@ -191,7 +191,7 @@ class _Reader:
     def _row(self, number: int, row: Any) -> None:
         try:
             self._add(row)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             self._problem(number, reason)
 

@@ -4,11 +4,13 @@
 first (`make test-newest`).
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray._private import services
 from ray._private.state import state as cluster_state
 from ray.core.generated.gcs_pb2 import (  # type: ignore[attr-defined]  # generated
     ActorTableData,
@@ -41,6 +43,20 @@ class Reservation:
         if self.creator is None:
             return False
         return self.marked or _actor_is_dead(ray.ActorID(self.creator))
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[str]:
+    """The `_node_ip_address` for `ray.init` within, by which Ray's processes listen on 127.0.0.1 and nowhere else.
+
+    A node whose address is that of localhost does so by itself, but `ray.init` replaces it by one of the network's.
+    """
+    before = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield "127.0.0.1"
+    finally:
+        services.resolve_ip_for_localhost = before
 
 
 def is_client() -> bool:

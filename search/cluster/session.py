@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +12,7 @@ from typing import Literal
 import ray
 
 from rarecall.analysis.errors import Fault, InputError, RunError
-from rarecall.search.cluster.ray_compat import autoscaler_maximum
+from rarecall.search.cluster.ray_compat import autoscaler_maximum, on_loopback
 from rarecall.search.cluster.watch import JOINED_PATIENCE, OWN_PATIENCE, watched
 from rarecall.search.experiment.schema import ResourcesConfig
 
@@ -68,17 +70,20 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
         yield
         return
     quiet()
+    heard = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            ray.init(
-                address="local",  # never one that happens to run here
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_SLACK_BYTES + data_bytes,
-            )
+            with on_loopback() as node:
+                ray.init(
+                    address="local",  # never one that happens to run here
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=OBJECT_STORE_SLACK_BYTES + data_bytes,
+                    _node_ip_address=node,
+                )
     except Exception as failure:
         if not address:
             raise RunError(f"Ray did not start on this machine: {failure} (try again when less runs here)") from failure
@@ -86,6 +91,9 @@ def ray_session(address: str | None, data_bytes: int = 0) -> Iterator[None]:
         raise InputError(
             "command line", [Fault("--address", rule, repr(address), "start one with `ray start --head`")]
         ) from None
+    if threading.current_thread() is threading.main_thread():
+        # Ray's own handler would end the process where it stands.
+        signal.signal(signal.SIGTERM, heard)
     try:
         with watched(JOINED_PATIENCE if address else OWN_PATIENCE):
             yield

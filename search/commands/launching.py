@@ -1,5 +1,6 @@
 """Commands that train: a search, one configuration, the finalists."""
 
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, TRUST, launch_options
-from rarecall.search.commands.printing import print_leaderboard
+from rarecall.search.commands.printing import echo, print_leaderboard
 
 
 @click.command()
@@ -55,9 +56,10 @@ def finalists(run: Path, count: int, folds: int, all_folds: bool, overwrite: boo
         done = train_finalists(run, FinalsOptions(count, folds, not all_folds, overwrite, address), console)
     except KeyboardInterrupt:
         every = " --all-folds" if all_folds else ""
-        click.echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}{every}")
+        with contextlib.suppress(OSError):
+            echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}{every}")
         raise
-    click.echo(finalists_text(finalists_of(done), done, console.width))
+    echo(finalists_text(finalists_of(done), done, console.width))
 
 
 def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None) -> Any:
@@ -78,11 +80,13 @@ def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: s
     try:
         run = run_search(loaded, LaunchOptions(folder, resume, overwrite, address), console)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; everything finished so far is kept in {shown}\nresume with: {_this_command()} --resume")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            kept = f"\nstopped; everything finished so far is kept in {shown}"
+            echo(f"{kept}\nresume with: {_this_command()} --resume")
         raise
     print_leaderboard(run, console.width, limit=10)
     export = f"rarecall export {shown} -o exported/{folder.name}"
-    click.echo(f"\nrarecall leaderboard {shown}\n{export if winner(run) else f'rarecall diagnose {shown}'}")
+    echo(f"\nrarecall leaderboard {shown}\n{export if winner(run) else f'rarecall diagnose {shown}'}")
 
 
 def _this_command() -> str:

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import ADDRESS, RUN, TRUST
+from rarecall.search.commands.printing import echo
 
 if TYPE_CHECKING:
     from rarecall.trainables.data.files.options import Quoting
@@ -39,7 +40,7 @@ def export(public: bool, **options: Any) -> None:
     exported = export_trial(ExportOptions(public=public, **options), Console())
     if exported.refused and not options["force"]:
         written = f"{exported.folder}: is written, but it misses a criterion on the test split"
-        click.echo(f"rarecall: {written} (--force accepts that)", err=True)
+        echo(f"rarecall: {written} (--force accepts that)", err=True)
         click.get_current_context().exit(MISSED_ON_TEST)
 
 

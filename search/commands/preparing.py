@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import EXPERIMENT, JSON, SET, TRUST
+from rarecall.search.commands.printing import echo, echo_json
 
 
 @click.command()
@@ -17,7 +18,7 @@ def generate(output: Path, rows: int, seed: int) -> None:
     from rarecall.trainables.demo.articles import write_articles
 
     write_articles(output, rows, seed)
-    click.echo(f"wrote {rows:,} articles to {output}")
+    echo(f"wrote {rows:,} articles to {output}")
 
 
 @click.command()
@@ -35,12 +36,12 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
     from rarecall.search.experiment.schema import load_experiment
 
     found = profile_of(load_experiment(experiment, parse_assignments(assignments)))
-    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
+    echo_json(dumps(found.plain(), indent=2)) if as_json else echo(render(found, Console().width), nl=False)
     if png is not None:
         from rarecall.analysis.profile.figure import draw
 
         draw(found, png)
-        click.echo(f"wrote {png}", err=as_json)
+        echo(f"wrote {png}", err=as_json)
 
 
 @click.command()
@@ -60,11 +61,11 @@ def baseline(experiment: Path, assignments: tuple[str, ...], test: bool, as_json
     loaded = load_experiment(experiment, parse_assignments(assignments))
     run, measured = baselines_alone(loaded, Console(stderr=True), test=test)
     if as_json:
-        click.echo(baselines_json(run, measured))
+        echo_json(baselines_json(run, measured))
         return
     width = Console().width
     told = [*baseline_lines(run, width), *(["", *baseline_lines(run, width, measured)] if measured else [])]
-    click.echo("\n".join(told))
+    echo("\n".join(told))
 
 
 @click.command()
@@ -83,4 +84,4 @@ def estimate(experiment: Path, assignments: tuple[str, ...], no_measure: bool, a
 
     loaded = load_experiment(experiment, parse_assignments(assignments))
     found = find(loaded, Console(stderr=True), measure=not no_measure)
-    click.echo(dumps(found.plain(), indent=2) if as_json else render(found, Console().width), nl=as_json)
+    echo_json(dumps(found.plain(), indent=2)) if as_json else echo(render(found, Console().width), nl=False)

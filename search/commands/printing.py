@@ -5,14 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rarecall.analysis.visible import visible, visible_json
+
 if TYPE_CHECKING:
     from rarecall.analysis.runs.standings import RankBy
+
+
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print what may hold text from outside: of a data file, a ledger, an export."""
+    click.echo(visible(text), err=err, nl=nl)
+
+
+def echo_json(text: str) -> None:
+    """Print JSON, which stays what it is."""
+    click.echo(visible_json(text))
 
 
 def print_notes(notes: Iterable[str]) -> None:
     """What the user should know, beside the output that a program may read."""
     for note in dict.fromkeys(notes):
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
@@ -22,6 +34,6 @@ def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy"
     from rarecall.analysis.runs.leaderboard import to_text
     from rarecall.analysis.text.finalists import finalists_text
 
-    click.echo(to_text(rank(run, rank_by), run, width, limit=limit))
+    echo(to_text(rank(run, rank_by), run, width, limit=limit))
     if finals := finalists_of(run):
-        click.echo(f"\n{finalists_text(finals, run, width)}")
+        echo(f"\n{finalists_text(finals, run, width)}")

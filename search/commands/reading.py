@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from rarecall.search.commands.options import CRITERIA, JSON, RUN, TRUST, meaning_options
-from rarecall.search.commands.printing import print_leaderboard, print_notes
+from rarecall.search.commands.printing import echo, echo_json, print_leaderboard, print_notes
 
 if TYPE_CHECKING:
     from rarecall.analysis.report import Form
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @RUN
 @click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
 @click.option("--json", "form", flag_value="json", help="The same as JSON.")
+@click.option("--raw", is_flag=True, help="With --csv: no apostrophe before what a spreadsheet would run as a formula.")
 @click.option("--limit", type=click.IntRange(min=1), help="Show this many trials (text only).")
 @click.option(
     "--rank-by",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What decides the order first; docs/verdicts.md tells each.",
 )
-def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy") -> None:
+def leaderboard(run: Path, form: str | None, raw: bool, limit: int | None, rank_by: "RankBy") -> None:
     """Rank the trials of RUN: criteria met, what the others lack, the objective; each counts with its best epoch."""
     from rarecall.analysis.runs.leaderboard import leaderboard as rank
     from rarecall.analysis.runs.leaderboard import to_csv, to_json
@@ -35,11 +36,11 @@ def leaderboard(run: Path, form: str | None, limit: int | None, rank_by: "RankBy
 
     records = read_ledger(run)
     for problem in records.problems:
-        click.echo(f"left out: {problem}", err=True)
+        echo(f"left out: {problem}", err=True)
     if form == "csv":
-        click.echo(to_csv(rank(records, rank_by), records), nl=False)
+        echo(to_csv(rank(records, rank_by), records, raw=raw), nl=False)
     elif form == "json":
-        click.echo(to_json(rank(records, rank_by), records))
+        echo_json(to_json(rank(records, rank_by), records))
     else:
         print_leaderboard(records, Console().width, limit, rank_by)
 
@@ -73,7 +74,7 @@ def evaluate(
         opened = model_target(Path(target), data)
     print_notes(opened.notes)
     result = opened.evaluated(read_criteria(criteria, opened.labels) or opened.criteria, level)
-    click.echo(dumps(result.plain(), indent=2) if as_json else render(result, Console().width), nl=as_json)
+    echo_json(dumps(result.plain(), indent=2)) if as_json else echo(render(result, Console().width), nl=False)
 
 
 @click.command()
@@ -89,9 +90,9 @@ def split(run: Path, output: Path) -> None:
     from rarecall.search.review.splits import write_splits
 
     counts = write_splits(read_ledger(run), output)
-    click.echo(f"wrote {', '.join(f'{name}.jsonl ({rows:,} rows)' for name, rows in counts.items())} to {output}")
+    echo(f"wrote {', '.join(f'{name}.jsonl ({rows:,} rows)' for name, rows in counts.items())} to {output}")
     if "test" in counts:
-        click.echo("Choose by the validation rows, and measure on the test rows once, at the end.")
+        echo("Choose by the validation rows, and measure on the test rows once, at the end.")
 
 
 @click.command()
@@ -110,9 +111,9 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
     print_notes([note for one in opened for note in one.notes])
     results = [compared(opened[0], other, level) for other in opened[1:]]
     if as_json:
-        click.echo(dumps([result.plain() for result in results], indent=2))
+        echo_json(dumps([result.plain() for result in results], indent=2))
     else:
-        click.echo("\n".join(render(result, Console().width) for result in results), nl=False)
+        echo("\n".join(render(result, Console().width) for result in results), nl=False)
 
 
 @click.command()
@@ -131,13 +132,13 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
     case = open_case(target)
     warnings = find(case)
     if as_json:
-        click.echo(dumps({"trial": case.record.trial, "warnings": [warning.plain() for warning in warnings]}, indent=2))
+        echo_json(dumps({"trial": case.record.trial, "warnings": [warning.plain() for warning in warnings]}, indent=2))
     else:
-        click.echo(render(case, warnings, Console().width), nl=False)
+        echo(render(case, warnings, Console().width), nl=False)
     if write is not None:
         changes = applied(warnings)
         write_advised(case, changes, write)
-        click.echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
+        echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
 
 
 @click.command()
@@ -174,10 +175,10 @@ def report(
     form = form_of(output, form)
     found = gathered(target, criteria, meaning(**options, criteria=criteria), level, texts=texts)
     for problem in found.problems:
-        click.echo(f"left out: {problem}", err=True)
+        echo(f"left out: {problem}", err=True)
     for reason in write_report(output, found, form):
-        click.echo(f"left out: {reason}", err=True)
+        echo(f"left out: {reason}", err=True)
     if history:
         write_history(output if form == "png" else output.parent, found)
     hint = {"html": "; open it in a browser", "docx": "", "png": ", a folder of figures"}[form]
-    click.echo(f"wrote {output}{hint}")
+    echo(f"wrote {output}{hint}")

@@ -13,7 +13,7 @@ def prepare_data(loaded: LoadedExperiment, base: BaseModel, console: Console) ->
     """Read and encode the data, and tell how many rows of each class are where."""
     if loaded.experiment.loss_target == "tokens":
         check_writer(base)
-    data = prepare(loaded.experiment, load_processor(base), base=loaded.folder)
+    data = prepare(loaded.experiment, load_processor(base, loaded.experiment.model.max_length), base=loaded.folder)
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     for split, counts in data.class_counts.items():
         # A row may have several labels, or none: rows are not the sum of what the labels have.

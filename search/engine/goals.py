@@ -13,7 +13,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.settings import SECOND_OBJECTIVE, VALUES
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.data.cells import listed
-from rarecall.trainables.data.prepared import PreparedData
+from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 
 
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
@@ -32,7 +32,19 @@ def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:
     return Goal(criteria, objective, second)
 
 
-def check_parts(goal: Goal, data: PreparedData) -> None:
+def check_goal(experiment: Experiment, data: PreparedData | LabelledSplits) -> Goal:
+    """The goal, with all that a search checks of it and of weights against the data.
+
+    Raises:
+        InputError: criteria, objectives, parts of the data or weights by class do not fit.
+    """
+    goal = goal_of(experiment, data.task.label_space)
+    check_parts(goal, data)
+    check_weights(experiment, data)
+    return goal
+
+
+def check_parts(goal: Goal, data: PreparedData | LabelledSplits) -> None:
     """Criteria about a part of the data that validation does not have would stay undecided for ever."""
     parts = {f"{column}={value}" for column, values in data.validation.slices.items() for value in np.unique(values)}
     rule = f"must be about a part of the validation data, one of {', '.join(sorted(parts)) or 'none (see data.slices)'}"
@@ -41,7 +53,7 @@ def check_parts(goal: Goal, data: PreparedData) -> None:
         raise InputError("criteria", faults)
 
 
-def check_weights(experiment: Experiment, data: PreparedData) -> None:
+def check_weights(experiment: Experiment, data: PreparedData | LabelledSplits) -> None:
     """Where the data name the classes, only now can a weight by name be checked against them."""
     classes = data.task.label_space.classes
     unknown = [name for name in experiment.training.class_weights.values if name not in classes]

@@ -1,6 +1,7 @@
 """From an experiment to a finished search: data once, slots, Tune, and everything into the ledger."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from rarecall.search.engine.baselines import record_baselines
 from rarecall.search.engine.damage import leave_damaged_checkpoints
 from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
-from rarecall.search.engine.goals import check_parts, check_weights, goal_of
+from rarecall.search.engine.goals import check_goal
 from rarecall.search.engine.header import header
 from rarecall.search.engine.known_points import MITIGATION_KEYS, KnownPoint, known_points, own_origin
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
@@ -68,9 +69,7 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
     check_installed(loaded.experiment.search.trackers)
     base = resolve_base(loaded.experiment.model.base, loaded.folder)
     data = prepare_data(loaded, base, console)
-    goal = goal_of(loaded.experiment, data.task.label_space)
-    check_parts(goal, data)
-    check_weights(loaded.experiment, data)
+    goal = check_goal(loaded.experiment, data)
     loaded, reasons = _with_derived_space(loaded, data, options, console)
     folder = open_run(options.run_folder, loaded.tree_for_run(), options.resume, options.overwrite)
     with Ledger(folder.ledger) as ledger:
@@ -89,7 +88,23 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
             search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left, screened)
             with ray_session(options.address, data.nbytes):
                 search.run(layout(loaded.experiment.resources, left, joined=bool(options.address)), console)
-    return read_ledger(folder.ledger)
+    run = read_ledger(folder.ledger)
+    _check_some_epoch(run)
+    return run
+
+
+def _check_some_epoch(run: Run) -> None:
+    """A search of which nothing came ends with its reason.
+
+    Raises:
+        RunError: every trial ended, and none with an epoch.
+    """
+    reasons = [record.end.reason for record in run.trials.values() if record.end is not None]
+    if run.trials and len(reasons) == len(run.trials) and not any(record.epochs for record in run.trials.values()):
+        (reason, times), *_ = Counter(reasons).most_common(1)
+        told = f"{times} of {len(reasons)} trials: {reason or 'no reason given'}"
+        remedy = "mend that, then start anew with --overwrite"
+        raise RunError(f"{run.folder}: no trial finished an epoch; {told} ({remedy})")
 
 
 def _before_trials(

@@ -14,6 +14,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.settings import RATIO
 from rarecall.analysis.uncertainty.decidability import Decidability, decidability
 from rarecall.search.cluster.session import SlotLayout, layout_within
+from rarecall.search.engine.goals import check_goal
 from rarecall.search.estimate.cost_sample import CostSample, Measured
 from rarecall.search.estimate.epochs import Epochs, Work, epochs_of
 from rarecall.search.experiment.auto_space import derive_space, space_parts, with_space
@@ -135,6 +136,7 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         InputError: data or resources do not fit, or the base model cannot be found.
     """
     data = load_splits(loaded.experiment, loaded.folder)
+    check_goal(loaded.experiment, data)
     labels = data.task.label_space
     searched: tuple[tuple[str, str, str], ...] = ()
     if loaded.experiment.auto_space:

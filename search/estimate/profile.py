@@ -17,6 +17,7 @@ from rarecall.analysis.profile.label_profile import (
     Mitigated,
     Profile,
 )
+from rarecall.search.engine.goals import check_goal
 from rarecall.search.experiment.auto_space import derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrainingConfig
@@ -47,6 +48,9 @@ def profile_of(loaded: LoadedExperiment) -> Profile:
     """
     experiment = loaded.experiment
     data = load_splits(experiment, loaded.folder)
+    check_goal(experiment, data)
+    base = resolve_base(experiment.model.base, loaded.folder)
+    processor = load_processor(base, experiment.model.max_length)
     splits = splits_of(data)
     texts = data.train.images is None
     return Profile(
@@ -54,7 +58,7 @@ def profile_of(loaded: LoadedExperiment) -> Profile:
         rows={name: len(split) for name, split in splits.items()},
         classes=_classes(data, experiment.training),
         duplicates=_duplicates(splits),
-        lengths=tuple(_lengths(splits, loaded, data.task)) if texts else (),
+        lengths=tuple(_lengths(splits, experiment.model.max_length, processor, data.task)) if texts else (),
         max_length=experiment.model.max_length,
         slices=_slices(splits),
         scores=_scores(data),
@@ -113,13 +117,10 @@ def _with(settings: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig.model_validate(settings)
 
 
-def _lengths(splits: Splits, loaded: LoadedExperiment, task: Task) -> Iterator[Lengths]:
-    experiment = loaded.experiment
+def _lengths(splits: Splits, longest: int, tokenizer: Any, task: Task) -> Iterator[Lengths]:
     texts = [text for split in splits.values() for text in _some(split)]
     yield Lengths("words", _quantiles(np.array([len(text.split()) for text in texts])))
-    tokenizer = load_processor(resolve_base(experiment.model.base, loaded.folder))
     tokens = tokenize(tokenizer, texts, UNCUT).lengths
-    longest = experiment.model.max_length
     room = text_tokens(fitted(task, tokenizer, longest), longest)
     yield Lengths("tokens", _quantiles(tokens), float((tokens > room).mean()))
 

@@ -1,5 +1,6 @@
 """Base models by name: the embedded `minilm`, a tiny one, a local folder, or a hub name."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,19 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
         return BaseModel(name, str(tiny_folder(name)), portable=False)
     local = (folder or Path()) / name
     if local.is_dir():
-        return BaseModel(name, str(local.resolve()), portable=False)
+        return BaseModel(name, str(_transformer_in(local.resolve())), portable=False)
     if name.startswith((".", "/", "~")):
         raise InputError(BASE, [Fault(BASE, "must be a folder that exists", repr(name))])
     return BaseModel(name, name, portable=True)
+
+
+def _transformer_in(folder: Path) -> Path:
+    """The model within a sentence-transformers folder whose first module has a folder of its own."""
+    modules = folder / "modules.json"
+    if (folder / "config.json").is_file() or not modules.is_file():
+        return folder
+    try:
+        inner = (folder / str(json.loads(modules.read_text(encoding="utf-8"))[0]["path"])).resolve()
+    except (OSError, ValueError, LookupError, TypeError):
+        return folder
+    return inner if inner.is_relative_to(folder) and inner.is_dir() else folder

@@ -1,7 +1,7 @@
 """A classifier from a base model: loaded once, given a fresh adapter and head for every trial."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import peft
@@ -31,6 +31,7 @@ from rarecall.trainables.models.architectures import (
     lora_targets,
     new_head,
 )
+from rarecall.trainables.models.base_check import check_text_base, read_config, told_in_one_line
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.first_token import compute_first_token_only
 from rarecall.trainables.models.quantization import Quantization, loading
@@ -40,18 +41,30 @@ from rarecall.trainables.tasks import Task, writes_answers
 
 def load_tokenizer(base: BaseModel) -> Any:
     """The base model's fast tokenizer; a decoder without a padding token gets its end-of-text token for it."""
-    tokenizer = AutoTokenizer.from_pretrained(base.source)
+    with told_in_one_line(base):
+        tokenizer = AutoTokenizer.from_pretrained(base.source)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_processor(base: BaseModel) -> Any:
-    """What prepares the base model's inputs: a tokenizer, or for a model of images its image processor."""
-    if takes_images(AutoConfig.from_pretrained(base.source)):
-        # The default backend needs torchvision.
-        return AutoImageProcessor.from_pretrained(base.source, backend="pil")
-    return load_tokenizer(base)
+def load_processor(base: BaseModel, max_length: int | None = None) -> Any:
+    """What prepares the base model's inputs: a tokenizer, or for a model of images its image processor.
+
+    max_length: of the texts in tokens, which the model's positions must reach; None where nobody asks.
+
+    Raises:
+        InputError: the model cannot be had, or its tokenizer or positions do not fit.
+    """
+    config = read_config(base)
+    if takes_images(config):
+        with told_in_one_line(base):
+            # The default backend needs torchvision.
+            return AutoImageProcessor.from_pretrained(base.source, backend="pil")
+    tokenizer = load_tokenizer(base)
+    if max_length is not None:
+        check_text_base(base, config, tokenizer, max_length)
+    return tokenizer
 
 
 def takes_images(config: Any) -> bool:
@@ -76,9 +89,30 @@ def load_classifier(
         # What the checkpoint lacks, such as a pooler, is the same in every process.
         torch.manual_seed(0)
         smaller = loading(quantization, [f"(.*\\.)?{name}" for name in (*NEW_HEADS, *BEFORE_HEAD)])
-        model = auto.from_pretrained(base.source, config=config, dtype=torch.float32, **smaller)
+        # A head of another size is replaced by the new one.
+        model, found = auto.from_pretrained(
+            base.source,
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **smaller,
+        )
+    _check_sizes(base, found["mismatched_keys"])
     compute_first_token_only(model)
     return model
+
+
+def _check_sizes(base: BaseModel, mismatched: Iterable[Any]) -> None:
+    """Only heads may be of another size than the configuration says.
+
+    Raises:
+        InputError: other weights are.
+    """
+    wrong = [name for name in (key if isinstance(key, str) else key[0] for key in mismatched) if not is_in_head(name)]
+    if wrong:
+        rule = "must hold weights of the sizes that its config.json says"
+        raise InputError(BASE, [Fault(BASE, rule, f"others for {', '.join(wrong[:3])} in {base.name!r}")])
 
 
 def load_writer(base: BaseModel, quantization: Quantization = "none") -> Any:
@@ -99,7 +133,7 @@ def check_writer(base: BaseModel) -> None:
     Raises:
         InputError: it was not.
     """
-    config = AutoConfig.from_pretrained(base.source)
+    config = read_config(base)
     known: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     trained = tuple(config.architectures or ())
     # Encoders have such a class as well, to be trained anew; only a checkpoint that names it was trained to write.

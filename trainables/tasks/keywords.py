@@ -9,15 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import regex
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.errors import Fault, InputError
 from rarecall.trainables.data.examples import Examples
 
+# Seconds that a pattern may take on one text.
+PATIENCE = 1.0
 # Thai, Lao, Burmese, Khmer, kana, Chinese characters, Hangul: a word is not set apart there, or its ending is attached.
 _UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
     r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+# Of which `str.split` knows more than `\s` of the module regex does.
+_BLANKS = r"[\s\x1c-\x1f]+"
 _LETTER = rf"[^\W{_UNSPACED}]"
 
 
@@ -34,9 +40,18 @@ class KeywordRule:
     at_most: float = math.inf
 
     def found(self, texts: Sequence[str]) -> BoolArray:
-        """Whether the pattern is in each of n texts [n]."""
-        search = re.compile(self.pattern, re.IGNORECASE).search
-        return np.fromiter((search(text) is not None for text in texts), np.bool_, len(texts))
+        """Whether the pattern is in each of n texts [n].
+
+        Raises:
+            InputError: it takes longer than `PATIENCE` seconds on one of them.
+        """
+        search = regex.compile(self.pattern, regex.IGNORECASE).search
+        try:
+            return np.fromiter((search(text, timeout=PATIENCE) is not None for text in texts), np.bool_, len(texts))
+        except TimeoutError:
+            rule = f"patterns must be decided within {PATIENCE:g} s on any text"
+            remedy = "it backtracks without end; avoid a repetition within a repetition, such as (a+)+"
+            raise InputError("task.keywords", [Fault("task.keywords", rule, repr(self.pattern), remedy)]) from None
 
 
 def marked(examples: Examples, rules: Sequence[KeywordRule]) -> Examples:
@@ -84,4 +99,4 @@ def _whole(word: str) -> str:
     parts = word.split()
     before = rf"(?<!{_LETTER})" if re.match(_LETTER, parts[0]) else ""
     after = rf"(?!{_LETTER})" if re.match(_LETTER, parts[-1][-1]) else ""
-    return before + r"\s+".join(map(re.escape, parts)) + after
+    return before + _BLANKS.join(map(re.escape, parts)) + after

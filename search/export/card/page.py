@@ -6,6 +6,7 @@ from typing import Any
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.wording import parameters_text
 from rarecall.search.experiment.schema import LoadedExperiment
+from rarecall.search.export.card.escaping import code_text, plain_text
 from rarecall.search.export.card.metadata import base_on_the_hub, metadata_block
 from rarecall.search.export.card.script import plain_script
 from rarecall.search.export.card.sections import (
@@ -14,8 +15,8 @@ from rarecall.search.export.card.sections import (
     criteria_section,
     data_section,
     limits_section,
-    markdown_table,
     opening_section,
+    plain_table,
     rule_section,
     versions_section,
 )
@@ -95,16 +96,16 @@ def model_card(
     return CARD.format(
         metadata=metadata_block(exported, loaded),
         name=experiment.name,
-        decision=f"**{exported.headline}.**\n\n" if exported.headline else "",
+        decision=f"**{plain_text(exported.headline)}.**\n\n" if exported.headline else "",
         trial=exported.trial.trial,
         weights=_weights(exported, experiment.model.adapter),
         parameters=parameters_text(*exported.parameters),
         base=_base(loaded),
         kind=experiment.task.kind,
-        classes=", ".join(run.labels.classes),
+        classes=", ".join(map(plain_text, run.labels.classes)),
         trials=len(run.trials),
-        objective=run.objective,
-        recalls=markdown_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
+        objective=plain_text(run.objective),
+        recalls=plain_table(("class", "validation recall", "test recall"), exported.recall_rows(run.labels)),
         opening=opening_section(exported),
         baselines=baselines_section(exported, run),
         criteria=criteria_section(exported.assessment, exported.opened),
@@ -114,12 +115,16 @@ def model_card(
         data=data_section(run),
         rule=rule_section(rule, exported),
         calibration=calibration_section(calibration, run.labels),
-        settings="\n".join(f"- `{key}`: {value}" for key, value in exported.trial.params.items()) or UNSEARCHED,
+        settings=_settings(exported) or UNSEARCHED,
         versions=versions_section(run),
         script=plain_script(folder, experiment, task),
-        folder=folder.name,
+        folder=code_text(folder.name),
         base_note=EMBEDDED_BASE.format(auto=_auto(task)) if (folder / BASE_FOLDER).is_dir() else "",
     )
+
+
+def _settings(exported: Exported) -> str:
+    return "\n".join(f"- `{code_text(key)}`: {plain_text(value)}" for key, value in exported.trial.params.items())
 
 
 def _auto(task: Task) -> str:
@@ -134,4 +139,4 @@ def _weights(exported: Exported, adapter: str) -> str:
 
 def _base(loaded: LoadedExperiment) -> str:
     name, known = loaded.experiment.model.base, base_on_the_hub(loaded)
-    return f"`{name}`" if known in (None, name) else f"`{name}` (`{known}`)"
+    return f"`{code_text(name)}`" if known in (None, name) else f"`{code_text(name)}` (`{code_text(known)}`)"

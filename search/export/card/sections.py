@@ -14,6 +14,7 @@ from rarecall.analysis.runs.standings import baseline_standings, standing_at
 from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.opened import others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text
+from rarecall.search.export.card.escaping import code_text, plain_text
 from rarecall.search.export.exported_model import Exported
 from rarecall.search.export.gate import with_status
 from rarecall.search.export.opening import NO_TEST_SPLIT, STILL_SEARCHING
@@ -59,15 +60,21 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of which no cell is markup."""
+    lines = [header, ["---"] * len(header), *([plain_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def data_section(run: Run) -> str:
     """Rows of each class in each split, and the hash of the data."""
     counts: dict[str, dict[str, int]] = run.header.get("class_counts") or {}
+    minority = dict.fromkeys(run.labels.minority, " (minority)")
     rows = [
-        (name + (" (minority)" if name in run.labels.minority else ""), *(f"{one[name]:,}" for one in counts.values()))
-        for name in run.labels.classes
+        (name + minority.get(name, ""), *(f"{one[name]:,}" for one in counts.values())) for name in run.labels.classes
     ]
-    table = markdown_table(("class", *(f"{split} rows" for split in counts)), rows)
-    return f"{table}\n\nData hash (SHA-256): `{run.header.get('data_hash', 'unknown')}`"
+    table = plain_table(("class", *(f"{split} rows" for split in counts)), rows)
+    return f"{table}\n\nData hash (SHA-256): `{code_text(run.header.get('data_hash', 'unknown'))}`"
 
 
 def opening_section(exported: Exported) -> str:
@@ -118,7 +125,7 @@ def baselines_section(exported: Exported, run: Run) -> str:
     ]
     found = advantage(trial, run)
     sentence = f"\n\n{advantage_text(found, len(run.criteria))}" if found else ""
-    return f"\n## Beside baselines\n\n{markdown_table(('on validation rows', *keys), rows)}{sentence}\n"
+    return f"\n## Beside baselines\n\n{plain_table(('on validation rows', *keys), rows)}{sentence}\n"
 
 
 def rule_section(rule: dict[str, Any], exported: Exported) -> str:
@@ -146,7 +153,7 @@ def limits_section(run: Run, folder: str, images: bool, max_length: int) -> str:
     """What the model is for, and what its figures do not carry."""
     counts: dict[str, dict[str, int]] = run.header.get("class_counts") or {}
     measured = counts.get("test") or counts.get("validation", {})
-    few = [f"{name} ({rows})" for name, rows in measured.items() if rows < FEW_ROWS]
+    few = [f"{plain_text(name)} ({rows})" for name, rows in measured.items() if rows < FEW_ROWS]
     limits = [] if images else [f"- Of a text, the first {max_length} tokens count."]
     limits += [f"- Classes with fewer than {FEW_ROWS} rows to measure them by: {', '.join(few)}."] if few else []
     intended = INTENDED.format(inputs="images" if images else "texts", folder=folder)
@@ -155,9 +162,9 @@ def limits_section(run: Run, folder: str, images: bool, max_length: int) -> str:
 
 def versions_section(run: Run) -> str:
     """The versions that trained it, and the plugins with the beginnings of their hashes."""
-    told = [f"{name} {version}" for name, version in (run.header.get("versions") or {}).items()]
+    told = [f"{plain_text(name)} {plain_text(version)}" for name, version in (run.header.get("versions") or {}).items()]
     for plugin in run.header.get("plugins") or ():
-        told.append(f"plugin {plugin['name']} (SHA-256 {plugin['sha256'][:12]}…)")
+        told.append(f"plugin {plain_text(plugin['name'])} (SHA-256 {plain_text(plugin['sha256'][:12])}…)")
     return ", ".join(told) or "unknown"
 
 
@@ -165,7 +172,7 @@ def _finding_row(finding: Finding) -> tuple[str, ...]:
     key = finding.verdict.key
     return (
         finding.status,
-        f"`{finding.criterion.text}`",
+        f"`{code_text(finding.criterion.text)}`",
         value_text(key, finding.verdict.value) if key else "-",
         value_text(key, finding.expected) if key else "-",
         f"{finding.rows:,}",
@@ -185,4 +192,4 @@ def _test_row(finding: Finding) -> tuple[str, ...]:
 
 
 def _named(assessment: Assessment, status: str) -> str:
-    return ", ".join(f"`{finding.criterion.text}`" for finding in with_status(assessment, status))
+    return ", ".join(f"`{code_text(finding.criterion.text)}`" for finding in with_status(assessment, status))

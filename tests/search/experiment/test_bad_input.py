@@ -97,9 +97,8 @@ CASES = {
     ),
     "not UTF-8": (
         {},
-        # Some rows that are leave no doubt about the others.
-        {"rows.jsonl": lines(ROWS).replace("row 1", "déjà vu").encode() + '{"text": "caf\xe9"}'.encode("latin-1")},
-        ["rows.jsonl:41: must be UTF-8, got byte 0xe9"],
+        {"rows.jsonl": lines(ROWS).encode() + '{"text": "äöü"}\n'.encode() + b'{"text": "caf\xe9"}'},
+        ["rows.jsonl:42: must be UTF-8, got byte 0xe9"],
     ),
 }
 IN_A_PROCESS = ["unknown key", "broken line"]
