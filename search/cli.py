@@ -8,6 +8,7 @@ import click
 from rarecall.analysis.errors import RarecallError
 from rarecall.analysis.visible import visible
 from rarecall.search.commands import launching, models, preparing, reading
+from rarecall.search.commands.help import SectionedGroup
 from rarecall.search.engine.interrupts import Stopped, stops_as_interrupts
 
 COMMANDS = (
@@ -51,7 +52,7 @@ def _stopped(stop: BaseException | None) -> int:
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rarecall")
 def rarecall() -> None:
     """Find the fine-tuning configuration that recalls the rare classes without giving up the common ones."""

@@ -9,11 +9,17 @@ from typing import Any
 import click
 from rich.console import Console
 
+from rarecall.search.commands.help import SEARCH, command
 from rarecall.search.commands.options import ADDRESS, OVERWRITE, RUN, TRUST, launch_options
 from rarecall.search.commands.printing import echo, print_leaderboard
 
 
-@click.command()
+@command(
+    SEARCH,
+    "Search for the best configuration by your criteria.",
+    "rarecall tune experiment.yaml",
+    "rarecall tune experiment.yaml --set search.trials=20 --overwrite",
+)
 @launch_options
 def tune(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None, **launching: Any) -> None:
     """Search for the configuration that meets the criteria of EXPERIMENT and recalls its rare classes best."""
@@ -21,7 +27,11 @@ def tune(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: in
     _launch(loaded, loaded.run_folder(), **launching)
 
 
-@click.command()
+@command(
+    SEARCH,
+    "Train the one configuration that the file describes.",
+    "rarecall train experiment.yaml",
+)
 @launch_options
 def train(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: int | None, **launching: Any) -> None:
     """Train the one configuration that EXPERIMENT itself describes, without a search."""
@@ -29,7 +39,11 @@ def train(experiment: Path, assignments: tuple[str, ...], quick: bool, sample: i
     _launch(loaded, loaded.run_folder(), **launching)
 
 
-@click.command()
+@command(
+    SEARCH,
+    "Train the best few again on other folds and seeds.",
+    "rarecall finalists runs/threats --count 3 --folds 5",
+)
 @RUN
 @click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many of the best trials.")
 @click.option(

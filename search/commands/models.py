@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from rarecall.search.commands.help import USE, command
 from rarecall.search.commands.options import ADDRESS, RUN, TRUST
 from rarecall.search.commands.printing import echo
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 MISSED_ON_TEST = 3
 
 
-@click.command()
+@command(
+    USE,
+    "Write the winner as a folder for transformers and peft.",
+    "rarecall export runs/threats -o threat-model",
+)
 @TRUST
 @RUN
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
@@ -44,7 +49,11 @@ def export(public: bool, **options: Any) -> None:
         click.get_current_context().exit(MISSED_ON_TEST)
 
 
-@click.command()
+@command(
+    USE,
+    "Label the rows of a file with an exported model.",
+    "rarecall predict threat-model new.csv -o labelled.csv",
+)
 @TRUST
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))

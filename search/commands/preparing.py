@@ -5,11 +5,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from rarecall.search.commands.help import FIRST, command
 from rarecall.search.commands.options import EXPERIMENT, JSON, SET, TRUST
 from rarecall.search.commands.printing import echo, echo_json
 
 
-@click.command()
+@command(
+    FIRST,
+    "Write the demo data: articles, few of them deployed.",
+    "rarecall generate -o data/articles.jsonl",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="JSONL file to write.")
 @click.option("--rows", type=click.IntRange(min=100), default=2080, show_default=True)
 @click.option("--seed", default=7, show_default=True)
@@ -21,7 +26,11 @@ def generate(output: Path, rows: int, seed: int) -> None:
     echo(f"wrote {rows:,} articles to {output}")
 
 
-@click.command()
+@command(
+    FIRST,
+    "Show how rare the classes are, and their weights.",
+    "rarecall profile experiment.yaml",
+)
 @EXPERIMENT
 @TRUST
 @SET
@@ -44,7 +53,11 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
         echo(f"wrote {png}", err=as_json)
 
 
-@click.command()
+@command(
+    FIRST,
+    "Measure simple models: what you have without a search.",
+    "rarecall baseline experiment.yaml --test",
+)
 @EXPERIMENT
 @TRUST
 @SET
@@ -68,7 +81,11 @@ def baseline(experiment: Path, assignments: tuple[str, ...], test: bool, as_json
     echo("\n".join(told))
 
 
-@click.command()
+@command(
+    FIRST,
+    "Say what a search costs and what the rows can decide.",
+    "rarecall estimate experiment.yaml",
+)
 @EXPERIMENT
 @TRUST
 @SET

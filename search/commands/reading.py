@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from rarecall.search.commands.help import READ, command
 from rarecall.search.commands.options import CRITERIA, JSON, RUN, TRUST, meaning_options
 from rarecall.search.commands.printing import echo, echo_json, print_leaderboard, print_notes
 
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from rarecall.analysis.runs.standings import RankBy
 
 
-@click.command()
+@command(
+    READ,
+    "Rank the trials of a run by the criteria.",
+    "rarecall leaderboard runs/threats",
+    "rarecall leaderboard runs/threats --json > trials.json",
+)
 @TRUST
 @RUN
 @click.option("--csv", "form", flag_value="csv", help="All trials with all figures, as CSV.")
@@ -45,7 +51,11 @@ def leaderboard(run: Path, form: str | None, raw: bool, limit: int | None, rank_
         print_leaderboard(records, Console().width, limit, rank_by)
 
 
-@click.command()
+@command(
+    READ,
+    "Say what predictions are worth, whoever made them.",
+    'rarecall evaluate predictions.csv --criteria "recall[threat] >= 0.6"',
+)
 @TRUST
 @click.argument("target")
 @CRITERIA
@@ -77,7 +87,11 @@ def evaluate(
     echo_json(dumps(result.plain(), indent=2)) if as_json else echo(render(result, Console().width), nl=False)
 
 
-@click.command()
+@command(
+    READ,
+    "Write the splits of a run, for other models.",
+    "rarecall split runs/threats -o splits",
+)
 @TRUST
 @RUN
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must not exist.")
@@ -95,7 +109,11 @@ def split(run: Path, output: Path) -> None:
         echo("Choose by the validation rows, and measure on the test rows once, at the end.")
 
 
-@click.command()
+@command(
+    READ,
+    "Compare models on the same rows, with intervals.",
+    "rarecall compare runs/threats runs/threats:baseline-features",
+)
 @TRUST
 @click.argument("targets", nargs=-1, required=True)
 @meaning_options
@@ -116,7 +134,11 @@ def compare(targets: tuple[str, ...], level: float, as_json: bool, **options: An
         echo("\n".join(render(result, Console().width) for result in results), nl=False)
 
 
-@click.command()
+@command(
+    READ,
+    "Say why a winner is not better, and what to change.",
+    "rarecall diagnose runs/threats --write next.yaml",
+)
 @TRUST
 @click.argument("target")
 @click.option("--write", type=click.Path(path_type=Path), help="Experiment file to write, with the changes made.")
@@ -141,7 +163,11 @@ def diagnose(target: str, write: Path | None, as_json: bool) -> None:
         echo(f"wrote {write} with {len(changes)} changes; run it with: rarecall train {write}", err=as_json)
 
 
-@click.command()
+@command(
+    READ,
+    "Show a run as a web page, a Word document or figures.",
+    "rarecall report runs/threats -o report.html",
+)
 @TRUST
 @click.argument("target")
 @click.option(
