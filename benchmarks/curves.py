@@ -45,6 +45,7 @@ TRAINING_ROWS, POOL_ROWS, KEPT_LAYERS = 2000, 3000, 2
 FIRST_SEED = 1
 COMMON: Mapping[str, Any] = {
     "data.max_train_rows": TRAINING_ROWS,
+    "search.rows": None,
     "model.max_length": 32,
     "model.lora": {"targets": "all_linear", "layers": f"last {KEPT_LAYERS}"},
     "training.epochs": 2,

@@ -56,6 +56,7 @@ EXPERIMENT = ROOT / "experiments" / "davidson_hate.yaml"
 CRITERIA = ("recall[other] >= 0.85", "precision[hate] >= 0.20")
 OVERRIDES: Mapping[str, Any] = {
     "data.max_train_rows": 1000,
+    "search.rows": None,
     "data.split": {"validation": 0.02, "test": 0.3, "seed": 42},
     "model.max_length": 32,
     "model.lora": {"targets": "attention", "layers": "last 1"},
