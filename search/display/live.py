@@ -12,14 +12,15 @@ from rich.text import Text
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import best_epoch, judge, rank_key
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
+from rarecall.search.display.time_left import Plan, seconds_left
 
 
 @dataclass
 class SearchView:
     """The state that is shown.
 
-    records: shared with the recorder. trials: asked for. finished_before: trials of earlier sessions, which say nothing
-    about this one's speed. amounts: of each trial begun in this session, per class, rows, sampled rows and weight.
+    records: shared with the recorder. trials: asked for. plan: what trials are to do, None where each goes to its end.
+    amounts: of each trial begun in this session, per class, rows, sampled rows and weight.
     """
 
     name: str
@@ -29,7 +30,7 @@ class SearchView:
     epochs: int
     rare: tuple[str, ...]
     records: Mapping[str, TrialRecord]
-    finished_before: int = 0
+    plan: Plan | None = None
     amounts: dict[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -59,13 +60,9 @@ class SearchView:
         return list(self.records.values())
 
     def seconds_left(self) -> float | None:
-        """From the pace of this session's finished trials; None before the first."""
-        counts = self.counts()
-        finished = counts["completed"] + counts["stopped"] + counts["failed"]
-        here = finished - self.finished_before
-        if here < 1:
-            return None
-        return (time.monotonic() - self.started) / here * (self.trials - finished)
+        """By what epochs took so far; None before the first one."""
+        records, plan = self._records(), self.plan or Plan.whole(self.epochs)
+        return seconds_left(records, self.running(), self.counts()["waiting"], self.slots, plan)
 
 
 class LiveView:

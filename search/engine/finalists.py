@@ -160,5 +160,4 @@ class _Finals:
             epochs=experiment.training.epochs,
             rare=self.data.rarest(),
             records=done,
-            finished_before=len(done),
         )

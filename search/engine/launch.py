@@ -20,6 +20,7 @@ from rarecall.analysis.runs.run import PLAIN, EndRow, Run, TrialRecord
 from rarecall.analysis.runs.screen import ScreenRow
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.display.time_left import Plan
 from rarecall.search.engine.baselines import record_baselines
 from rarecall.search.engine.damage import leave_damaged_checkpoints
 from rarecall.search.engine.data import prepare_data
@@ -36,6 +37,7 @@ from rarecall.search.engine.screen.recording import record_screen
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.trackers import check_installed, open_trackers
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
+from rarecall.search.estimate.epochs import epoch_shares, epochs_of_search
 from rarecall.search.experiment.auto_space import DerivedSpace, derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment
 from rarecall.search.experiment.yaml_file import read_yaml
@@ -199,6 +201,12 @@ class _Search:
         scheduler.remember(list(self.files.records.values()))
         return scheduler
 
+    def _plan(self) -> Plan:
+        """What trials are to do, for the time that is left."""
+        experiment, rows = self.loaded.experiment, len(self.data.train)
+        usual = epochs_of_search(experiment, rows).usual.epochs / experiment.search.trials
+        return Plan(tuple(epoch_shares(experiment, rows)), usual)
+
     def _view(self, slots: SlotLayout) -> SearchView:
         experiment = self.loaded.experiment
         return SearchView(
@@ -209,7 +217,7 @@ class _Search:
             epochs=experiment.training.epochs,
             rare=self.data.rarest(),
             records=self.files.records,
-            finished_before=sum(record.end is not None for record in self.files.records.values()),
+            plan=self._plan(),
         )
 
 

@@ -16,7 +16,7 @@ from rarecall.analysis.uncertainty.decidability import Decidability, decidabilit
 from rarecall.search.cluster.session import SlotLayout, layout_within
 from rarecall.search.engine.goals import check_goal
 from rarecall.search.estimate.cost_sample import CostSample, Measured
-from rarecall.search.estimate.epochs import Epochs, Work, epochs_of
+from rarecall.search.estimate.epochs import Epochs, Work, epochs_of_search
 from rarecall.search.experiment.auto_space import derive_space, space_parts, with_space
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment
 from rarecall.search.experiment.space import RangeConfig
@@ -159,7 +159,7 @@ def estimate(loaded: LoadedExperiment, console: Console, *, measure: bool = True
         class_counts=data.class_counts,
         outlooks=tuple(outlook(one, counts, labels, rows) for one in criteria),
         trials=experiment.search.trials,
-        epochs=epochs_of(experiment.search.trials, _shares(experiment, len(data.train)), experiment.search.stop_early),
+        epochs=epochs_of_search(experiment, len(data.train)),
         epoch_rows=_epoch_rows(experiment, data),
         validation_rows=rows,
         folds=experiment.data.folds or 1,
@@ -184,12 +184,6 @@ def _refit(loaded: LoadedExperiment) -> dict[str, int]:
     if len(whole.train) <= min(few):
         return {}
     return {"refit_epochs": search.refit * epochs, "refit_rows": _epoch_rows(experiment, whole)}
-
-
-def _shares(experiment: Experiment, rows: int) -> list[float]:
-    """Of the training rows that each epoch of a trial takes."""
-    counts = experiment.search.rows_by_epoch(experiment.training.epochs) or experiment.training.rows_by_epoch()
-    return [min(count or rows, rows) / rows for count in counts]
 
 
 def _whole(data: DataConfig) -> DataConfig:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rarecall.search.experiment.rungs import StopEarlyConfig
+from rarecall.search.experiment.schema import Experiment
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,15 @@ def epochs_of(trials: int, shares: Sequence[float], rule: StopEarlyConfig | None
     return Epochs(
         Work(trials * first, trials * float(sum(shares[:first]))), Work(math.ceil(round(sum(counts), 9)), usual), whole
     )
+
+
+def epochs_of_search(experiment: Experiment, rows: int) -> Epochs:
+    """The same for an experiment with so many training rows."""
+    search = experiment.search
+    return epochs_of(search.trials, epoch_shares(experiment, rows), search.stop_early)
+
+
+def epoch_shares(experiment: Experiment, rows: int) -> list[float]:
+    """Of the training rows that each epoch of a trial takes."""
+    counts = experiment.search.rows_by_epoch(experiment.training.epochs) or experiment.training.rows_by_epoch()
+    return [min(count or rows, rows) / rows for count in counts]

@@ -10,6 +10,7 @@ from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.search.display.live import LiveView, SearchView
+from rarecall.search.display.time_left import Plan
 
 GOAL = Goal((parse("recall[common] >= 0.85"), parse("mae[*] <= 1.5")), "minority_recall")
 PARAMS = {
@@ -94,13 +95,26 @@ def test_a_trial_of_an_earlier_session_waits_until_it_is_taken_up_again():
     assert "t0004 epoch" not in rendered(shown)
 
 
-def test_time_left_follows_the_pace_of_this_session():
-    # 90 s for 3 trials: 30 s each for the 13 that are left.
-    assert view(*SOME).seconds_left() == pytest.approx(30 * 13, abs=1)
-    # Two of the three were there before: 90 s each.
-    assert view(*SOME, finished_before=2).seconds_left() == pytest.approx(90 * 13, abs=3)
-    assert view(*SOME, finished_before=3).seconds_left() is None
-    assert view().seconds_left() is None
+def test_time_left_counts_epochs():
+    """Epochs of 1 s in 2 slots. t0004 has one: of those that got as far, one made 1 more, and it may make 2: 1.5. The
+    others: 2, 1 and, as planned, 3 make 2 each, for t0005 and the 11 that wait: (1.5 + 12 · 2) / 2.
+    """
+    assert view(*SOME, started=["t0004", "t0005"]).seconds_left() == pytest.approx(12.75)
+    assert view(record("t0001"), started=["t0001"]).seconds_left() is None
+    assert view(*SOME[:3], trials=3).seconds_left() == 0.0
+
+
+def test_time_left_counts_epochs_by_their_rows():
+    """A first epoch takes a fifth of the rows: 4 s for 3 · 0.2 + 1 passes, 2.5 s each. Usually a trial has 1.5 epochs;
+    12 of them have (2 + 1 + 1.5) / 3 = 1.5 so, 0.2 + 0.5 passes, and t0004 makes 1.5 more: (1.5 + 12 · 0.7) / 2 · 2.5.
+    """
+    shown = view(*SOME, started=["t0004", "t0005"], plan=Plan((0.2, 1.0, 1.0), 1.5))
+    assert shown.seconds_left() == pytest.approx(12.375)
+
+
+def test_the_last_trial_is_waited_for():
+    """Of two slots one is idle: what the last trial still has to do is not halved."""
+    assert view(*SOME[:4], trials=4, started=["t0004"]).seconds_left() == pytest.approx(1.5)
 
 
 def test_the_best_meets_most_criteria_and_shows_its_best_epoch():
@@ -114,7 +128,7 @@ def test_the_view_fits_the_terminal_and_says_what_matters(width):
     text = rendered(view(*SOME, started=["t0004", "t0005"]), width)
     assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
-    assert "articles 2 running · 1 done · 1 stopped · 1 failed · 11 waiting of 16 1:30 so far, about 6:30 left" in words
+    assert "articles 2 running · 1 done · 1 stopped · 1 failed · 11 waiting of 16 1:30 so far, about 0:13 left" in words
     assert "best t0001 epoch 2 2 of 2 criteria · minority recall 50.0 % · recall deployed[proven] 50.0 %" in words
     assert "t0004 epoch 2/3 oversampling 0.3 class_weights 0.5 learning_rate 0.000123 rank 8" in words
     assert "common 1,519 ×1 · deployed[proven] 26→303 ×2.24" in words
