@@ -74,15 +74,16 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
 
 
 class Trainer:
-    """One set, ready to train one configuration after another."""
+    """One set, ready to train one configuration after another; without states of the frozen layers only to be read."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, states: bool = True) -> None:
         path = ROOT / "experiments" / f"{name}.yaml"
         self.loaded = load_experiment(path, {**COMMON, **RATE_AND_RANK, **SPACES[name]})
         self.base = resolve_base(self.loaded.experiment.model.base, self.loaded.folder)
         data = prepare(self.loaded.experiment, load_processor(self.base), base=self.loaded.folder)
         pool = stratified_sample(data.validation.classes, POOL_ROWS, seed=0)
-        self.data = with_states(self.loaded, replace(data, validation=data.validation.take(pool)), self.base)
+        data = replace(data, validation=data.validation.take(pool))
+        self.data = with_states(self.loaded, data, self.base) if states else data
         self.goal = goal_of(self.loaded.experiment, data.task.label_space)
         self.run_trial = TrainingSession(self.base, self.goal)(self.data, Worker())
 
