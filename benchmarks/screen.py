@@ -7,7 +7,7 @@ For each set of `curves.py`, the mitigations of every stored configuration are s
 all training rows, and held against the objective of the fine-tuned model on the pool of rows that `curves.py` keeps, at
 its best epoch there. Told are Spearman's rank correlations: of the screen's score and of its quality with the
 fine-tuned score, and with what is left of it after learning rate and rank (a linear fit to their logarithms and
-squares), which no head knows. By parameter: its correlation with heads' quality and with the fine-tuned score, or means.
+squares), which no head knows. By parameter: its correlation with heads and with the fine-tuned score, or means.
 """
 
 import argparse
