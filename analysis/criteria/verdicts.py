@@ -131,7 +131,7 @@ def assess(
         raise ValueError(f"the level of a verdict must be at least 0.5 and below 1, got {level} (0.9 is usual)")
     names, slices = metric_names(criteria), slices_of(criteria, predictions)
     drawn = posterior(predictions, labels, names, slices, draws, seed) if criteria else {}
-    expected = {key: figure for key, figure in (expected or {}).items() if figure.value != figure.measured}
+    expected = {key: figure for key, figure in (expected or {}).items() if figure.corrected}
     drawn |= {key: moved(drawn[key], figure, key) for key, figure in expected.items() if key in drawn}
     held = [_held(criterion, drawn) for criterion in criteria]
     view = _View(predictions, labels, drawn, level, expected)
@@ -239,11 +239,13 @@ def _rows(key: str, counted: Tally) -> int:
 
 
 def moved(drawn: FloatArray, figure: Expected, key: str) -> FloatArray:
-    """Draws of a true value [draws] moved to what is expected; shares stay shares."""
+    """Draws of a true value [draws] moved to what is expected, and as wide as a choice makes it; shares stay shares."""
     metric = metric_registry.find(split_key(key)[0])
     lowest = 0.0 if (drawn >= 0).any() and not (drawn < 0).any() else -np.inf
     highest = 1.0 if metric is not None and metric.scale == "share" else np.inf
-    return np.clip(drawn + (figure.value - figure.measured), lowest, highest)
+    known = drawn[np.isfinite(drawn)]
+    middle = float(known.mean()) if len(known) else 0.0
+    return np.clip(middle + figure.wider * (drawn - middle) + (figure.value - figure.measured), lowest, highest)
 
 
 def _probability(criterion: Criterion, hits: float, rows: int, held: FloatArray) -> float:
