@@ -11,9 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
-from sklearn.model_selection import StratifiedKFold
 
-from rarecall.analysis.arrays import BoolArray, FloatArray
+from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray
 from rarecall.analysis.calibration.membership import true_classes
 from rarecall.analysis.predictions.predictions import Predictions
 
@@ -82,16 +81,23 @@ def fit(predictions: Predictions) -> Rescaling:
 def cross_fitted(predictions: Predictions, folds: int = FOLDS, seed: int = 0) -> FloatArray:
     """Probabilities [n, classes] of the same rows, each rescaled by a fit to the other parts.
 
-    With fewer than two rows of the rarest class, no more can be told than what the model said.
+    Parts have their share of each class; where it has fewer rows than there are parts, as even a share as can be.
     """
-    probabilities, strata = _probabilities(predictions), predictions.strata
-    count = min(folds, int(np.unique(strata, return_counts=True)[1].min())) if len(strata) else 0
-    if count < 2:
-        return probabilities
-    result = np.empty_like(probabilities)
-    for inside, outside in StratifiedKFold(count, shuffle=True, random_state=seed).split(strata, strata):
-        result[outside] = fit(predictions.take(inside)).applied(probabilities[outside])
+    probabilities = _probabilities(predictions)
+    part = _parts(predictions.strata, min(folds, len(predictions)), seed)
+    result = probabilities.copy()
+    for one in np.unique(part) if len(predictions) > 1 else ():
+        fitted = fit(predictions.take(part != one))
+        result[part == one] = fitted.applied(probabilities[part == one])
     return result
+
+
+def _parts(strata: IntArray, count: int, seed: int) -> IntArray:
+    """Number of the part that each row is in [n]."""
+    order = np.lexsort((np.random.default_rng(seed).random(len(strata)), strata))
+    part = np.empty(len(strata), dtype=np.int64)
+    part[order] = np.arange(len(strata)) % max(1, count)
+    return part
 
 
 def _probabilities(predictions: Predictions) -> FloatArray:

@@ -131,7 +131,7 @@ def assess(
         raise ValueError(f"the level of a verdict must be at least 0.5 and below 1, got {level} (0.9 is usual)")
     names, slices = metric_names(criteria), slices_of(criteria, predictions)
     drawn = posterior(predictions, labels, names, slices, draws, seed) if criteria else {}
-    expected = {key: figure for key, figure in (expected or {}).items() if figure.value != figure.measured}
+    expected = {key: figure for key, figure in (expected or {}).items() if figure.corrected}
     drawn |= {key: moved(drawn[key], figure, key) for key, figure in expected.items() if key in drawn}
     held = [_held(criterion, drawn) for criterion in criteria]
     view = _View(predictions, labels, drawn, level, expected)
@@ -208,7 +208,7 @@ class _View:
     def _interval(self, verdict: Verdict, counted: Tally) -> Interval:
         if is_whole_count(verdict.criterion.metric):
             return _of_count(verdict, counted, self._level)
-        return percentile(self._drawn[verdict.key], self._level)
+        return percentile(widened(self._drawn[verdict.key], self._expected.get(verdict.key), verdict.key), self._level)
 
     def _tally(self, part: str) -> Tally:
         if part not in self._tallies:
@@ -240,10 +240,27 @@ def _rows(key: str, counted: Tally) -> int:
 
 def moved(drawn: FloatArray, figure: Expected, key: str) -> FloatArray:
     """Draws of a true value [draws] moved to what is expected; shares stay shares."""
+    return _within(drawn + (figure.value - figure.measured), drawn, key)
+
+
+def widened(drawn: FloatArray, figure: Expected | None, key: str) -> FloatArray:
+    """Draws [draws] about their mean, as far apart as a choice makes them; shares stay shares.
+
+    For intervals alone: probabilities that criteria are met would become too low, which they are already with few rows
+    (`benchmarks/honest_winner.py`).
+    """
+    known = drawn[np.isfinite(drawn)]
+    if figure is None or not len(known):
+        return drawn
+    return _within(known.mean() + figure.wider * (drawn - known.mean()), drawn, key)
+
+
+def _within(values: FloatArray, drawn: FloatArray, key: str) -> FloatArray:
+    """Not beyond what the metric can be; `drawn` tells whether it can be negative."""
     metric = metric_registry.find(split_key(key)[0])
     lowest = 0.0 if (drawn >= 0).any() and not (drawn < 0).any() else -np.inf
     highest = 1.0 if metric is not None and metric.scale == "share" else np.inf
-    return np.clip(drawn + (figure.value - figure.measured), lowest, highest)
+    return np.clip(values, lowest, highest)
 
 
 def _probability(criterion: Criterion, hits: float, rows: int, held: FloatArray) -> float:

@@ -8,7 +8,8 @@ those that a sampler drew near to each other need not be independent.
 
 What is measured has been drawn once already, so a draw finds the trials further apart than they truly are and is less
 often mistaken than the search was: where all are truly alike, by the square root of 2. That much is taken off. To have
-been chosen makes no trial better, so no figure gets better than measured.
+been chosen makes no trial better, so no figure gets better than measured. Nor is the luck of a choice the same on every
+draw: where it varies more than the noise of the one trial does, the figure is that much less sure.
 
 BBC itself takes the mean of what all draws chose, measured on the rows that they left out. That is right on average but
 says little about one trial: where two trials of different kinds come first by turns, it tells of both what lies between
@@ -32,10 +33,19 @@ _TWICE_DRAWN = math.sqrt(2)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A figure of one trial. measured: on the validation rows. value: what fresh rows should give."""
+    """A figure of one trial. measured: on the validation rows. value: what fresh rows should give.
+
+    wider: how many times less sure that is than the figure of a trial that nobody chose.
+    """
 
     measured: float
     value: float
+    wider: float = 1.0
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a choice has made it another figure."""
+        return self.value != self.measured or self.wider > 1
 
 
 @dataclass(frozen=True)
@@ -78,18 +88,24 @@ def expected(
     result: list[dict[str, Expected]] = [{} for _ in winners]
     for key in keys:
         measured = candidates.measured[key][winners]
-        luck = _luck(candidates.measured[key], candidates.drawn[key], winners, redrawn)
-        values = _not_better(measured - _TWICE_DRAWN * luck, measured, key)
-        for figures, before, value in zip(result, measured.tolist(), values.tolist(), strict=True):
-            figures[key] = Expected(before, value)
+        luck = candidates.drawn[key] - candidates.measured[key]
+        own, choices = luck[:, winners], np.take_along_axis(luck, redrawn, axis=1)
+        values = _not_better(measured - _TWICE_DRAWN * _mean(choices - own), measured, key)
+        wider = _wider(choices, own)
+        for figures, *told in zip(result, measured.tolist(), values.tolist(), wider.tolist(), strict=True):
+            figures[key] = Expected(*told)
     return result
 
 
-def _luck(measured: FloatArray, drawn: FloatArray, winners: IntArray, redrawn: IntArray) -> FloatArray:
-    """What a draw adds to its own choice beyond what it adds to the winner, on average; [places], NaN if not known."""
-    luck = drawn - measured
-    apart = np.take_along_axis(luck, redrawn, axis=1) - luck[:, winners]
-    return _mean(apart, np.isfinite(apart))
+def _wider(choices: FloatArray, own: FloatArray) -> FloatArray:
+    """How many times more the luck of the draws' choices varies than that of the winner, [places]; at least 1.
+
+    choices, own: [draws, places].
+    """
+    spreads = [_mean((one - _mean(one)) ** 2) for one in (choices, own)]
+    known = np.isfinite(spreads[0]) & (spreads[1] > 0)
+    ratio = np.divide(spreads[0], spreads[1], out=np.ones(len(known)), where=known)
+    return np.asarray(np.sqrt(np.maximum(1.0, ratio)))
 
 
 def _not_better(values: FloatArray, measured: FloatArray, key: str) -> FloatArray:
@@ -100,8 +116,9 @@ def _not_better(values: FloatArray, measured: FloatArray, key: str) -> FloatArra
     return np.where(np.isfinite(measured), np.fmin(np.maximum(values, np.minimum(0.0, measured)), measured), np.nan)
 
 
-def _mean(values: FloatArray, known: FloatArray) -> FloatArray:
-    """Over the draws that are defined, NaN where none is."""
+def _mean(values: FloatArray) -> FloatArray:
+    """Over the draws [draws, places] that are defined, NaN where none is."""
+    known = np.isfinite(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
     return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0))

@@ -6,7 +6,7 @@ from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.sentences import order
 from rarecall.analysis.report.word.layout import Layout
 from rarecall.analysis.runs.standings import Standing
-from rarecall.analysis.text.finalists import uncorrected
+from rarecall.analysis.text.finalists import race_text, uncorrected
 from rarecall.analysis.text.table import short_names
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import duration_text, interval_text, value_text
@@ -34,8 +34,8 @@ def add_finalists(page: Layout, report: Report) -> None:
         ]
         for one in report.finalists
     ]
-    page.table("Finalists on all folds together, trained again on other folds and seeds", headings, rows)
-    page.note(uncorrected(report.finalists))
+    page.table("Finalists on their folds together, trained again on other folds and seeds", headings, rows)
+    page.note(" ".join(filter(None, [race_text(report.finalists), uncorrected(report.finalists)])))
 
 
 def add_leaderboard(page: Layout, report: Report) -> None:

@@ -71,7 +71,18 @@ def test_a_class_of_hardly_a_row_is_not_carried_away(rare):
     predictions = of_classes(np.array([1] * rare + [0] * (50 - rare)), told)
     probabilities = fit(predictions).applied(told)
     assert 0.0005 < probabilities[0, 1] < 0.1
-    assert np.array_equal(cross_fitted(predictions), told) or rare == 0
+    # The row itself is told by a fit that has not seen its class.
+    assert (cross_fitted(predictions)[:rare, 1] < 0.05).all()
+
+
+def test_every_row_is_told_by_the_other_parts():
+    truth, told, _ = sampled_up(40)
+    predictions = of_classes(truth, told)
+    found = cross_fitted(predictions, folds=40)
+    for row in (0, 17):
+        alone = fit(predictions.take(np.arange(40) != row)).applied(told[[row]])
+        assert found[row] == pytest.approx(alone[0])
+    assert np.array_equal(cross_fitted(predictions.take(np.array([3]))), told[[3]])
 
 
 def test_a_stored_rescaling_is_read_back_and_a_damaged_one_refused():

@@ -186,6 +186,23 @@ def test_a_chosen_figure_moves_verdict_interval_and_probability() -> None:
     assert told.plain()["findings"][0]["expected"] == 0.7
 
 
+def test_a_figure_whose_choice_was_unsure_has_a_wider_interval_around_the_same_middle() -> None:
+    true = np.repeat([0, 1], [60, 40])
+    predictions = Predictions(np.arange(100), true, np.where(np.arange(100) % 4 == 3, 1 - true, true))
+    labels = LabelSpace(("common", "rare"), ("rare",))
+    criterion = parse("f1[rare] >= 0.5")
+    value = assess(predictions, labels, [criterion]).findings[0].verdict.value
+    one, two = (
+        assess(predictions, labels, [criterion], expected={"f1[rare]": Expected(value, value, wider)}).findings[0]
+        for wider in (1.0, 1.5)
+    )
+    assert two.interval.high - two.interval.low == pytest.approx(1.5 * (one.interval.high - one.interval.low))
+    assert sum((two.interval.low, two.interval.high)) == pytest.approx(
+        sum((one.interval.low, one.interval.high)), abs=0.02
+    )
+    assert two.probability == one.probability
+
+
 def test_a_dimension_named_like_a_tier_has_all_rows_and_its_line() -> None:
     true = np.array([2.0] * 30 + [8.0] * 10)
     labels = LabelSpace(("low", "pilot"), ("pilot",), ("pilot", "reach"), ordered=True)

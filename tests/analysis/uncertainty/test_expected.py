@@ -7,7 +7,7 @@ from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.uncertainty.expected import Candidates, chosen, expected
+from rarecall.analysis.uncertainty.expected import Candidates, Expected, chosen, expected
 from rarecall.analysis.uncertainty.redraws import Redraws
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))
@@ -92,3 +92,18 @@ def test_redrawn_rows_keep_the_classes_and_give_every_metric() -> None:
 
 def test_a_class_of_one_row_has_nothing_to_redraw() -> None:
     assert Redraws(np.array([0, 0, 0, 1]), 50).weights[:, 3].tolist() == [1.0] * 50
+
+
+def test_a_figure_is_less_sure_where_the_luck_of_the_choice_varies_more() -> None:
+    """On half of the draws another trial is chosen, of three times the noise."""
+    signs = np.array([1.0, -1.0, 1.0, -1.0])
+    drawn = np.column_stack([0.5 + 0.1 * signs, 0.5 + 0.3 * signs])
+    candidates = Candidates(np.arange(2), {"f1[rare]": np.array([0.5, 0.5])}, {"f1[rare]": drawn})
+    redrawn = np.array([[0], [0], [1], [1]])
+    (figures,) = expected(candidates, np.array([0]), redrawn, ["f1[rare]"])
+    # The mean of 0.1² and 0.3² over 0.1².
+    assert figures["f1[rare]"].wider == pytest.approx(np.sqrt(5))
+    (alone,) = expected(candidates, np.array([1]), np.array([[0], [0], [1], [1]]), ["f1[rare]"])
+    assert alone["f1[rare]"].wider == 1.0
+    assert not Expected(0.5, 0.5).corrected
+    assert Expected(0.5, 0.5, 1.5).corrected

@@ -1,5 +1,6 @@
 """Calibration of the rare classes, for tasks with probabilities."""
 
+from rarecall.analysis.calibration.changes import on_fitted_rows
 from rarecall.analysis.calibration.reliability import Calibration, of_class
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.drawing.charts import (
@@ -15,9 +16,9 @@ from rarecall.analysis.report.html.drawing.charts import (
     percent,
 )
 from rarecall.analysis.report.html.drawing.scale import Scale
-from rarecall.analysis.report.html.markup import Markup, element
+from rarecall.analysis.report.html.markup import Child, Markup, element
 from rarecall.analysis.report.html.sections.section import Section, note
-from rarecall.analysis.report.html.table import Heading, table, words
+from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.text.wording import value_text
 
 _PANELS = 6
@@ -39,6 +40,8 @@ def calibration_section(report: Report) -> Section | None:
         "Class weights, oversampling and focal loss shift probabilities on purpose: then they rank rows, but are no "
         "frequencies."
     )
+    if report.run:
+        remedies += " An export puts them right, and `rarecall predict` tells those: the calibrated gap, cross-fitted."
     left_out = f" The {_PANELS} rarest classes." if len(rarest) > _PANELS else ""
     return Section(
         "Calibration",
@@ -82,7 +85,9 @@ def _figures(report: Report, found: dict[str, Calibration]) -> Markup:
         Heading("calibration gap", title="Mean distance between probability and share"),
         Heading("Brier score"),
     ]
-    rows = []
+    calibrated = on_fitted_rows(report.predictions, report.labels) if report.run and report.predictions else {}
+    headings += [Heading("calibrated gap", title="The same as an export tells it, cross-fitted")] if calibrated else []
+    rows: list[list[Cell | Child]] = []
     for name, one in found.items():
         total, hits = sum(part.rows for part in one.bins), sum(part.hits for part in one.bins)
         mean = sum(part.mean_probability * part.rows for part in one.bins) / total
@@ -94,6 +99,7 @@ def _figures(report: Report, found: dict[str, Calibration]) -> Markup:
                 value_text("recall", hits / total),
                 value_text("recall", one.gap),
                 f"{one.brier:.4f}",
+                *([value_text("recall", calibrated[name].after)] if calibrated else []),
             ]
         )
     return table("Calibration of each class", headings, rows)

@@ -3,11 +3,11 @@
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.drawing.strip import amount_scale, share_scale, strip
 from rarecall.analysis.report.html.markup import Child, element
-from rarecall.analysis.report.html.sections.section import Section
+from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.runs.finalists import Finalist
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.text.finalists import uncorrected
+from rarecall.analysis.text.finalists import race_text, uncorrected
 from rarecall.analysis.text.wording import interval_text, is_share, value_text
 
 _CLASSES = 6
@@ -22,7 +22,7 @@ def finalists_section(report: Report) -> Section | None:
         words("trial"),
         Heading("folds"),
         Heading("rows"),
-        Heading("met", title="Criteria met on all folds together"),
+        Heading("met", title="Criteria met on its folds together"),
         Heading(report.run.objective),
         Heading(f"{100 * report.level:g} % interval"),
         words("where the true value lies"),
@@ -34,7 +34,9 @@ def finalists_section(report: Report) -> Section | None:
         "had not seen it. The winner meets the most criteria, and among those its objective is surely highest. "
         f"{uncorrected(report.finalists)}"
     )
-    return Section("Finalists", (element("p", about), table("Finalists on all folds together", headings, rows)))
+    left = race_text(report.finalists)
+    race = note(left) if left else None
+    return Section("Finalists", (element("p", about), table("Finalists on their folds together", headings, rows), race))
 
 
 def _row(one: Finalist, run: Run, names: tuple[str, ...]) -> list[Cell | Child]:
