@@ -74,7 +74,7 @@ class DataConfig(Section):
         """Where nothing else is said, the validation split is as large as the other folds."""
         try:
             folds, split = int(values["folds"]), SplitConfig.model_validate(values.get("split") or {})
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return values  # what is wrong is told with the fields
         if folds < FEWEST_FOLDS or "validation" in split.model_fields_set:
             return values

@@ -173,9 +173,16 @@ class LoadedExperiment:
         return in_force(self.experiment.plugins)
 
     def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The sections one trial needs as plain values, with its parameters put in."""
+        """The sections one trial needs as plain values, with its parameters put in.
+
+        Raises:
+            InputError: parameters, of a ledger say, that the experiment does not allow.
+        """
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
-        return TrialConfig.model_validate(with_parameters(sections, params)).model_dump(mode="json")
+        try:
+            return TrialConfig.model_validate(with_parameters(sections, params)).model_dump(mode="json")
+        except ValidationError as error:
+            raise InputError("parameters of a trial", faults_of(error, TrialConfig)) from None
 
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""

@@ -80,7 +80,8 @@ def _with_names(path: object, records: "_Records", names: tuple[str, ...], optio
                 yield Row(swallowed, {}, Fault(f"{path}:{swallowed}", rule, str(len(record)), records.remedy()))
         elif bad := misfit("".join(record)):
             remedy = "save the file in one encoding, or name it with data.encoding"
-            yield Row(line, {}, Fault(f"{path}:{line}", "must be UTF-8", bad, remedy))
+            more = f" in a row of {records.line - line + 1} lines" if records.line > line else ""
+            yield Row(line, {}, Fault(f"{path}:{line}", "must be UTF-8", f"{bad}{more}", remedy))
         else:
             yield Row(line, dict(zip(names, record, strict=True)))
 
