@@ -53,7 +53,15 @@ def labelled_by(
 
 def _alone(data: DataConfig) -> DataConfig:
     """The same columns in one file that nobody divides."""
-    one_file = {"path": "", "train": None, "validation": None, "test": None, "split": SplitConfig(), "format": "auto"}
+    one_file = {
+        "dataset": None,
+        "path": "",
+        "train": None,
+        "validation": None,
+        "test": None,
+        "split": SplitConfig(),
+        "format": "auto",
+    }
     return data.model_copy(update=one_file)
 
 

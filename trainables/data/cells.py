@@ -6,6 +6,7 @@ Problems are rule, received value and remedy, as `Fault` takes them after the pl
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rarecall.analysis.predictions.label_names import label_of
@@ -102,6 +103,28 @@ def number_of(cell: object) -> float:
         return math.nan
     try:
         return float(cell)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def time_of(cell: object) -> float:
+    """Seconds since 1970 of a date or time, also as ISO 8601 writes them, or the number that the cell holds; else NaN.
+
+    >>> time_of("1970-01-02"), time_of(2019), time_of("1970-01-01T00:00:10Z"), time_of("soon")
+    (86400.0, 2019.0, 10.0, nan)
+    """
+    number = number_of(cell)
+    if not math.isnan(number):
+        return number
+    try:
+        moment = datetime.fromisoformat(cell.strip()) if isinstance(cell, str) else cell
+        if isinstance(moment, datetime):
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (
+            datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp()
+            if isinstance(moment, date)
+            else math.nan
+        )
     except (ValueError, OverflowError):
         return math.nan
 

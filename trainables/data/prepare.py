@@ -13,6 +13,7 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.cells import listed
+from rarecall.trainables.data.dividing import divided
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.fingerprint import content_hash, file_hash
 from rarecall.trainables.data.folds import trial_folds
@@ -20,7 +21,7 @@ from rarecall.trainables.data.locations import data_files
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 from rarecall.trainables.data.prompts import encode_for, fitted
 from rarecall.trainables.data.reader import Reading, first_faults, read_rows
-from rarecall.trainables.data.split import group_ids, split, stratified_sample
+from rarecall.trainables.data.split import group_ids, stratified_sample
 from rarecall.trainables.models.quantization import check_installed
 from rarecall.trainables.tasks import Task, build_task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
@@ -88,10 +89,11 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
     files = data_files(trial.data, base)
     reading = read_rows(files, trial.data, trial.task)
     parts = _divided(reading, trial.data, tuple(files))
+    made_here = "path" in files
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
     task = _with_minority(trial.task, reading.classes, counts["train"])
-    notes = [*reading.notes, *_notes(reading, parts, counts, trial.data)]
-    notes += _check_validation(task, counts, trial.data)
+    notes = [*reading.notes, *_notes(reading, parts, counts, trial.data, made_here)]
+    notes += _check_validation(task, counts, trial.data, made_here)
     return LabelledSplits(
         task=task,
         train=parts["train"],
@@ -108,13 +110,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
 def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:
     """Examples by split; `test` is left out where there is none."""
     examples = reading.examples
-    if data.path is None:
-        parts = {role: np.flatnonzero(reading.roles == i) for i, role in enumerate(roles)}
-    else:
-        made = split(examples, data.split.validation, data.split.test, data.split.seed)
-        parts = {"train": made.train, "validation": made.validation}
-        if data.split.test > 0:
-            parts["test"] = made.test
+    parts = divided(reading, data.split, roles)
     if data.max_train_rows is not None:
         parts["train"] = _sampled(examples, parts["train"], data.max_train_rows, data.split.seed)
     return {name: examples.take(index) for name, index in parts.items()}
@@ -142,7 +138,9 @@ def _with_minority(config: TaskConfig, classes: tuple[str, ...], train_counts: M
     return task
 
 
-def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig) -> list[str]:
+def _check_validation(
+    task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig, made_here: bool
+) -> list[str]:
     """Without a row in validation, a class's recall is unknown, and no trial can be told from another by it.
 
     With folds every row of training is held out once: then classes that validation lacks are told, not refused.
@@ -151,7 +149,7 @@ def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data:
         InputError: a minority class that no validation row has.
     """
     where, more = "data.split", "add rows of it with at least two different texts"
-    if data.path is None:
+    if not made_here:
         where, more = "data.validation", "add rows of it to the validation file"
     lacking = [name for name in task.label_space.minority if counts["validation"][name] == 0]
     held_out = [name for name in lacking if data.folds and counts["train"][name]]
@@ -170,14 +168,18 @@ def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data:
 
 
 def _notes(
-    reading: Reading, parts: Mapping[str, Examples], counts: Mapping[str, Mapping[str, int]], data: DataConfig
+    reading: Reading,
+    parts: Mapping[str, Examples],
+    counts: Mapping[str, Mapping[str, int]],
+    data: DataConfig,
+    made_here: bool,
 ) -> Iterator[str]:
     if reading.skipped:
         total = len(reading.examples) + reading.skipped_rows
         yield f"skipped {reading.skipped_rows:,} of {total:,} rows that cannot be used (data.on_bad_row)"
         yield from (f"skipped {fault}" for fault in first_faults(reading.skipped))
     yield from _absent_classes(reading.classes, counts)
-    if data.path is None:
+    if not made_here or data.split.column or data.split.time:
         what = "texts" if data.image is None else "images"
         for one, other in combinations(parts, 2):
             yield from _shared_texts(one, parts[one], other, parts[other], what)
