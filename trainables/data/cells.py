@@ -21,13 +21,32 @@ Problem = tuple[str, str, str]
 def text_of(cells: Sequence[object]) -> str:
     """The cells' texts joined by line breaks, blank ones left out; empty where they cannot be used.
 
+    Chat messages, a list of objects with `role` and `content`, are a line for each.
+
     >>> text_of(("Solar roof", None, "A pilot began."))
     'Solar roof\\nA pilot began.'
     """
     if not all(cell is None or isinstance(cell, str) for cell in cells):
-        return ""
+        cells = [_conversation(cell) if isinstance(cell, list) else cell for cell in cells]
+        if not all(cell is None or isinstance(cell, str) for cell in cells):
+            return ""
     text = "\n".join(cell for cell in cells if isinstance(cell, str) and cell.strip())
     return text if _is_unicode(text) else ""
+
+
+def _conversation(messages: list[object]) -> object:
+    """The text of chat messages, the list itself where it holds something else.
+
+    >>> _conversation([{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}])
+    'user: Hello\\nassistant: Hi'
+    """
+    lines = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if not isinstance(message, Mapping) or not isinstance(content, str):
+            return messages
+        lines.append(f"{message.get('role', 'user')}: {content}")
+    return "\n".join(lines)
 
 
 def text_problem(cells: Mapping[str, object]) -> Problem:

@@ -131,9 +131,8 @@ class _Records:
             told = f"{self._path}: {cells} line breaks together with delimiters; that at line {line} has {lines} lines"
             yield f"{told} ({QUOTING_REMEDY.removeprefix('or ')})"
         if self._doubled:
-            told = (
-                f"{self._path}: {self._doubled:,} rows have cells in quotation marks, which are taken as part of them"
-            )
+            rows = f"{self._doubled:,} rows have" if self._doubled > 1 else "1 row has"
+            told = f"{self._path}: {rows} cells in quotation marks, which are taken as part of them"
             yield f"{told} (set data.quoting: standard, where they set fields apart)"
 
     def _remembered(self, lines: Iterator[str]) -> Iterator[str]:
