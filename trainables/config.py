@@ -66,6 +66,7 @@ class DataConfig(Section):
     text: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
     image: str | None = None
     label: str | None = Field(None, description="column with the class, the grade or the labels")
+    label_names: str | None = Field(None, description="file of the names that numbers in the label column stand for")
     label_separator: str = Field("|", min_length=1, description="between several labels written as one text")
     slices: tuple[str, ...] = Field((), description="columns by whose values every metric is looked at separately")
     split: SplitConfig = SplitConfig()

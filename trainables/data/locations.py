@@ -1,10 +1,12 @@
 """Where the files of an experiment lie: paths, patterns such as `part-*.jsonl`, URIs, and datasets by name."""
 
 import glob
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.predictions.label_names import label_of
 from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.fetching import fetched, saved_splits
 
@@ -35,6 +37,31 @@ def data_files(data: DataConfig, base: Path) -> dict[str, tuple[Path, ...]]:
     if faults:
         raise InputError("data", faults)
     return found
+
+
+def label_names(data: DataConfig, base: Path) -> dict[str, str]:
+    """Names by the numbers that stand for them in the data, from 0; empty without `data.label_names`.
+
+    The file has a name on each line, or is JSON: a list, or an object of names by number.
+
+    Raises:
+        InputError: no such file, or something else in it.
+    """
+    if data.label_names is None:
+        return {}
+    where, path = "data.label_names", base / data.label_names
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        found = json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(where, [Fault(where, "must be a file of names, one a line, or JSON", str(error))]) from None
+    pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    names = {label_of(key): label_of(name) for key, name in pairs}
+    if not names or not all(names.values()):
+        raise InputError(
+            where, [Fault(where, "must hold a name for each number, a list or an object of texts", str(path))]
+        )
+    return names
 
 
 def is_uri(name: str) -> bool:
@@ -75,6 +102,6 @@ def resolved(data: Mapping[str, object], base: Path) -> dict[str, object]:
             return [absolute(one) for one in name]
         return name if not name or is_uri(str(name)) else str((base / str(name)).resolve())
 
-    absolutely = {key: absolute(value) if key in ROLES else value for key, value in data.items()}
+    absolutely = {key: absolute(value) if key in (*ROLES, "label_names") else value for key, value in data.items()}
     local = base / str(data.get("dataset") or "")
     return absolutely | ({"dataset": str(local.resolve())} if data.get("dataset") and local.is_dir() else {})

@@ -14,10 +14,11 @@ from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.dividing import divided
+from rarecall.trainables.data.encoding import EncodedSplit
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.fingerprint import content_hash, file_hash
 from rarecall.trainables.data.folds import trial_folds
-from rarecall.trainables.data.locations import data_files
+from rarecall.trainables.data.locations import data_files, label_names
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 from rarecall.trainables.data.prompts import encode_for, fitted
 from rarecall.trainables.data.reader import Reading, first_faults, read_rows
@@ -27,6 +28,8 @@ from rarecall.trainables.tasks import Task, build_task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
 
 SHOWN_ROWS, SHOWN_CLASSES = 5, 8
+# Shares of tokens that a tokenizer does not know: of a file that lost its vocabulary, and of another language.
+MOST_UNKNOWN, TOLD_UNKNOWN = 0.5, 0.05
 
 
 def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
@@ -47,6 +50,7 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     encoded = (encode_for(task, processor, part, trial.model.max_length) for part in (train, validation))
     parts = zip(encoded, np.split(together, [len(train)]), strict=True)
     encoded_train, encoded_validation = (replace(part, groups=groups) for part, groups in parts)
+    unknown = [] if trial.data.image is not None else _unknown_tokens(encoded_train, processor, trial.model.base)
     folds, seed = trial.data.folds, trial.data.split.seed
     return PreparedData(
         task=task,
@@ -56,11 +60,29 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
         pad_id=0 if trial.data.image is not None else int(processor.pad_token_id),
         data_hash=splits.data_hash,
         class_counts=splits.class_counts,
-        notes=splits.notes,
+        notes=(*splits.notes, *unknown),
         skipped=splits.skipped,
         file_hash=splits.file_hash,
         folds=trial_folds(encoded_train, encoded_validation, folds, seed) if folds else (),
     )
+
+
+def _unknown_tokens(train: EncodedSplit, tokenizer: Any, base: str) -> list[str]:
+    """What the user should know of words that the tokenizer does not: all of them are one to the model.
+
+    Raises:
+        InputError: most of them are unknown, as to a tokenizer without its vocabulary.
+    """
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    others = ~np.isin(train.ids, [one for one in tokenizer.all_special_ids if one != unknown])
+    share = float((train.ids[others] == unknown).mean()) if unknown is not None and others.any() else 0.0
+    if share > MOST_UNKNOWN:
+        rule = f"must have a tokenizer that knows more than {1 - MOST_UNKNOWN:.0%} of the tokens of the training texts"
+        raise InputError(
+            BASE, [Fault(BASE, rule, f"{1 - share:.0%} with {base!r}", "take a model of the texts' language")]
+        )
+    told = f"{share:.0%} of the tokens of the training texts are unknown to the tokenizer of {base}"
+    return [told] if share > TOLD_UNKNOWN else []
 
 
 def _groups(train: Examples, validation: Examples) -> list[str] | None:
@@ -87,7 +109,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
             row in validation.
     """
     files = data_files(trial.data, base)
-    reading = read_rows(files, trial.data, trial.task)
+    reading = read_rows(files, trial.data, trial.task, label_names(trial.data, base))
     parts = _divided(reading, trial.data, tuple(files))
     made_here = "path" in files
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}

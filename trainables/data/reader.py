@@ -101,8 +101,15 @@ class _File:
         return np.flatnonzero(~np.isin(self.lines, [line for line, _ in self.faults]))
 
 
-def read_rows(paths: Mapping[str, Path | Sequence[Path]], data: DataConfig, task: TaskConfig) -> Reading:
+def read_rows(
+    paths: Mapping[str, Path | Sequence[Path]],
+    data: DataConfig,
+    task: TaskConfig,
+    names: Mapping[str, str] | None = None,
+) -> Reading:
     """Read the files in `paths` (by role: path, or train, validation and test) as `data` and `task` describe them.
+
+    names: what labels of the files stand for, as numbers do for the lines of `data.label_names`.
 
     Classes that the task does not name are those of the first role's files, sorted. With `data.on_bad_row: stop`, rows
     that cannot be used are an error; with `skip` they are left out and listed.
@@ -116,7 +123,9 @@ def read_rows(paths: Mapping[str, Path | Sequence[Path]], data: DataConfig, task
     files = _read_files(sources, data, task)
     roles = [list(paths).index(role) for role, _ in listed]
     first = [file for file, role in zip(files, roles, strict=True) if role == 0]
-    notes = [note for file in files for note in file.notes] + settle_labels(files, task.names, data.merge_alike)
+    notes = [note for file in files for note in file.notes] + settle_labels(
+        files, task.names, data.merge_alike, names or {}
+    )
     classes = _class_names(task, first)
     # Where the task names no classes, those of the first role are right by definition.
     _refuse_unknown_labels(files if task.names else files[len(first) :], classes)

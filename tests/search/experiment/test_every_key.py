@@ -179,6 +179,7 @@ ELSEWHERE = {
     "data.dataset": "tests/trainables/data/test_dividing.py",
     "data.split.column": "tests/trainables/data/test_dividing.py",
     "data.split.time": "tests/trainables/data/test_dividing.py",
+    "data.label_names": "tests/trainables/data/test_label_meaning.py",
     "data.delimiter": "tests/trainables/data/files/test_kinds_of_files.py",
     "data.encoding": "tests/trainables/data/files/test_kinds_of_files.py",
     "data.quoting": "tests/trainables/data/files/test_kinds_of_files.py",

@@ -183,3 +183,29 @@ def test_singletons_are_accepted_with_folds(tmp_path):
     assert "no model that is judged by it has seen the class: 'once'" in found.notes[-1]
     with pytest.raises(InputError, match="'never' must have a row"):
         splits_of(tmp_path, {**ONE, "classes": ["common", "odd", "once", "never"]}, path="d.jsonl", folds=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("names.txt", "calm\nhazard\n"),
+        ("names.json", '["calm", "hazard"]'),
+        ("names.json", '{"0": "calm", "1": "hazard"}'),
+    ],
+)
+def test_numbers_stand_for_the_lines_of_a_file(tmp_path, name, content):
+    json_file(tmp_path, [0, "1.0"] * 20)
+    (tmp_path / name).write_text(content)
+    found = splits_of(tmp_path, path="d.jsonl", label_names=name)
+    assert {one: sum(counts[one] for counts in found.class_counts.values()) for one in ("calm", "hazard")} == {
+        "calm": 20,
+        "hazard": 20,
+    }
+
+
+@pytest.mark.parametrize("content", ["3", "[", '["a", ["b"]]', "{}"])
+def test_a_file_of_names_that_holds_none(tmp_path, content):
+    json_file(tmp_path, [0, 1])
+    (tmp_path / "names.json").write_text(content)
+    with pytest.raises(InputError, match=r"data\.label_names: must "):
+        splits_of(tmp_path, path="d.jsonl", label_names="names.json")

@@ -183,3 +183,18 @@ def test_a_tokenizer_must_be_able_to_pad(tmp_path):
     tokenizer.pad_token = None
     with pytest.raises(InputError, match="padding token"):
         prepare(trial(path="d.jsonl"), tokenizer, base=tmp_path)
+
+
+@pytest.mark.parametrize(("words", "told"), [(["pump", "valve"], 0.0), (["pump", "ᚠ"], 0.5), (["ᚠ", "ᛒ"], 1.0)])
+def test_words_that_the_tokenizer_does_not_know(tmp_path, words, told):
+    """Runes are in no vocabulary of English word pieces."""
+    rows = [{"text": f"{words[0]} {words[1]}", "label": "ab"[i % 2]} for i in range(20)]
+    rows = [{**row, "text": row["text"] + " pump" * (i if told < 1 else 0)} for i, row in enumerate(rows)]
+    name = write(tmp_path / "d.jsonl", rows)
+    if told == 1.0:
+        write(tmp_path / "d.jsonl", [{**row, "text": "ᚠ " * (i + 1)} for i, row in enumerate(rows)])
+        with pytest.raises(InputError, match="must have a tokenizer that knows more than 50% of the tokens"):
+            prepare(trial(path=name), TOKENIZER, base=tmp_path)
+        return
+    notes = prepare(trial(path=name), TOKENIZER, base=tmp_path).notes
+    assert any("of the tokens of the training texts are unknown" in note for note in notes) == (told > 0)
