@@ -24,6 +24,7 @@ from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.files.arrays import Column
 from rarecall.trainables.data.files.options import FileOptions
 from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, image_folder, joined
+from rarecall.trainables.data.marks import with_found_labels
 from rarecall.trainables.data.meaning import settle_labels
 from rarecall.trainables.data.records import Records, read_records
 from rarecall.trainables.tasks import build_task, keyword_rules
@@ -120,12 +121,12 @@ def read_rows(
     """
     listed = [(role, path) for role, one in paths.items() for path in ([one] if isinstance(one, Path) else one)]
     sources = [path for _, path in listed]
+    task, told = with_found_labels(task, sources[0], data, file_options(data))
     files = _read_files(sources, data, task)
     roles = [list(paths).index(role) for role, _ in listed]
     first = [file for file, role in zip(files, roles, strict=True) if role == 0]
-    notes = [note for file in files for note in file.notes] + settle_labels(
-        files, task.names, data.merge_alike, names or {}
-    )
+    notes = told + [note for file in files for note in file.notes]
+    notes += settle_labels(files, task.names, data.merge_alike, names or {})
     classes = _class_names(task, first)
     # Where the task names no classes, those of the first role are right by definition.
     _refuse_unknown_labels(files if task.names else files[len(first) :], classes)
