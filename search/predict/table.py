@@ -11,6 +11,7 @@ from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.parquet_file import OVERALL
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.files.columns import cell_at
 from rarecall.trainables.data.unlabelled import Source, Unlabelled
 from rarecall.trainables.tasks import Task, TieredScores
 
@@ -70,7 +71,7 @@ def table_columns(
     predictions: of the usable rows among them, in their order; None if there are none.
     """
     usable = [place for place, row in enumerate(rows) if row.fault is None]
-    columns: Columns = {name: [row.cells.get(name) for row in rows] for name in carried}
+    columns: Columns = {name: [cell_at(row.cells, name) for row in rows] for name in carried}
     columns[ROW] = [row.number for row in rows]
     columns[ERROR] = [None if row.fault is None else str(row.fault) for row in rows]
     unread = _unread(predictions, len(usable))

@@ -198,3 +198,15 @@ def test_words_that_the_tokenizer_does_not_know(tmp_path, words, told):
         return
     notes = prepare(trial(path=name), TOKENIZER, base=tmp_path).notes
     assert any("of the tokens of the training texts are unknown" in note for note in notes) == (told > 0)
+
+
+def test_groups_of_given_splits_stay_together_in_folds(tmp_path):
+    rows = [{"text": f"t{i}", "label": "ab"[i % 3 == 0], "user": f"u{i % 11}"} for i in range(66)]
+    train, validation = write(tmp_path / "tr.jsonl", rows[:55]), write(tmp_path / "va.jsonl", rows[55:])
+    given = trial(train=train, validation=validation, folds=3, split={"group": "user"})
+    data = prepare(given, TOKENIZER, base=tmp_path)
+    users = np.array([row["user"] for row in rows])
+    # The first fold is the splits as they are; groups on both sides of it are told.
+    for inside, outside in data.folds[1:]:
+        assert not set(users[inside]) & set(users[outside])
+    assert any("11 groups (user) of validation are in train too" in note for note in data.notes)
