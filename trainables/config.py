@@ -28,6 +28,18 @@ class SplitConfig(Section):
     test: float = Field(0.1, ge=0, lt=1)
     seed: int = Field(42, ge=0)
     group: str | None = Field(None, description="column whose equal values stay in one split")
+    column: str | None = Field(None, description="column that says `train`, `validation` or `test` of each row")
+    time: str | None = Field(None, description="column of times: the latest rows are test, those before validation")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SplitConfig":
+        if self.column is not None and self.time is not None:
+            raise ValueError("give `column` or `time`, not both")
+        if self.time is not None and self.group is not None:
+            raise ValueError(
+                "`time` divides rows by their time alone, so `group` cannot be kept together (leave one out)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> "SplitConfig":
@@ -42,6 +54,7 @@ class DataConfig(Section):
     With `image`, a column of file names or an array in an .npz file, the rows are images and `text` is not looked at.
     """
 
+    dataset: str | None = Field(None, description="name or folder that `datasets.load_dataset` takes, NAME/CONFIG too")
     path: Files | None = None
     train: Files | None = None
     validation: Files | None = None
@@ -54,6 +67,7 @@ class DataConfig(Section):
     text: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)
     image: str | None = None
     label: str | None = Field(None, description="column with the class, the grade or the labels")
+    label_names: str | None = Field(None, description="file of the names that numbers in the label column stand for")
     label_separator: str = Field("|", min_length=1, description="between several labels written as one text")
     slices: tuple[str, ...] = Field((), description="columns by whose values every metric is looked at separately")
     split: SplitConfig = SplitConfig()
@@ -75,7 +89,7 @@ class DataConfig(Section):
         """Where nothing else is said, the validation split is as large as the other folds."""
         try:
             folds, split = int(values["folds"]), SplitConfig.model_validate(values.get("split") or {})
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return values  # what is wrong is told with the fields
         if folds < FEWEST_FOLDS or "validation" in split.model_fields_set:
             return values
@@ -83,11 +97,15 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _one_file_or_given_splits(self) -> "DataConfig":
-        given = self.train is not None and self.validation is not None
-        if (self.path is not None) == (given or self.test is not None or self.train is not None):
-            raise ValueError("give either `path`, or both `train` and `validation` (and `test` if there is one)")
-        if self.path is None and not given:
-            raise ValueError("given splits need both `train` and `validation`")
+        given = any(one is not None for one in (self.train, self.validation, self.test))
+        ways = (self.path is not None) + given + (self.dataset is not None)
+        if ways != 1:
+            rule = "give either `path`, or `train` (with `validation`, `test` or both), or `dataset`"
+            raise ValueError(f"{rule}, got {'several of them' if ways else 'none of them'}")
+        if given and self.train is None:
+            raise ValueError("given splits need `train`")
+        if given and (self.split.column or self.split.time):
+            raise ValueError("`split.column` and `split.time` divide one `path`, and the splits are given")
         return self
 
 

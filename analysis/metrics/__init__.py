@@ -10,7 +10,8 @@ from rarecall.analysis.metrics import scores
 from rarecall.analysis.metrics import agreement
 from rarecall.analysis.metrics import areas
 from rarecall.analysis.metrics import constraints
+from rarecall.analysis.metrics import rates
 
 # isort: on
 
-__all__ = ["agreement", "areas", "by_class", "constraints", "scores"]
+__all__ = ["agreement", "areas", "by_class", "constraints", "rates", "scores"]

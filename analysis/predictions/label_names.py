@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -75,11 +76,13 @@ def alike_groups(counts: Mapping[str, int]) -> list[tuple[str, ...]]:
     >>> alike_groups({"hazard": 10, "HAZARD": 5, "ordinary": 3})
     [('hazard', 'HAZARD')]
     """
+    keys = {name: alike_key(name) for name in counts}
+    several = {key for key, names in Counter(keys.values()).items() if names > 1}
     groups: dict[str, list[str]] = {}
-    for name in counts:
-        groups.setdefault(alike_key(name), []).append(name)
-    ordered = (sorted(group, key=lambda name: (-counts[name], name)) for group in groups.values() if len(group) > 1)
-    return [tuple(group) for group in ordered]
+    for name, key in keys.items():
+        if key in several:
+            groups.setdefault(key, []).append(name)
+    return [tuple(sorted(group, key=lambda name: (-counts[name], name))) for group in groups.values()]
 
 
 def merged_names(counts: Mapping[str, int], known: Sequence[str] = ()) -> dict[str, str]:

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 
 from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import Fault, InputError
@@ -111,7 +112,7 @@ def _table(path: Path) -> pd.DataFrame:
     try:
         suffix = Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
         if suffix == ".parquet":
-            return pd.read_parquet(path)
+            return _parquet(path)
         if suffix in (".csv", ".tsv"):
             return _delimited(path, "\t" if suffix == ".tsv" else ",")
         return _whole_json(path) if suffix == ".json" else pd.DataFrame(list(_json_rows(path)))
@@ -119,6 +120,14 @@ def _table(path: Path) -> pd.DataFrame:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
         raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    """Texts that are not Unicode would be found only when they are read, one by one."""
+    table = pyarrow.parquet.read_table(path)
+    table.validate(full=True)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _delimited(path: Path, usual: str) -> pd.DataFrame:

@@ -59,7 +59,8 @@ def read_predictions(path: str | os.PathLike[str], labels: LabelSpace) -> Predic
     """
     try:
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
+        table.validate(full=True)
+    except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path}: the stored predictions cannot be read: {reason} (run the trial again)") from error
     needed = ("row",) if labels.multilabel else ("row", "true", "predicted")

@@ -74,7 +74,9 @@ def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
     """
     with no_collection():
         ranked = standings(run, rank_by)
-        columns = _columns(ranked, run) | _parameters(ranked)
+        # What is ours stays ours, whatever a ledger calls a parameter.
+        columns = _columns(ranked, run)
+        columns |= {path: values for path, values in _parameters(ranked).items() if path not in columns}
     if rank_by in ("probability", "lower_bound", "expected"):
         columns[rank_by] = [standing.ranked_by for standing in ranked]
     frame = pd.DataFrame(columns)

@@ -87,6 +87,8 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         if left > 0:
             # Only now: it takes a while, and is for nothing where another search holds the folder.
             data = with_frozen_states(data, loaded.experiment, base, console)
+            if options.address is None:
+                console.print("Ray runs on this machine and listens on 127.0.0.1 only", style="dim", highlight=False)
             search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left, screened)
             with ray_session(options.address, data.nbytes):
                 search.run(layout(loaded.experiment.resources, left, joined=bool(options.address)), console)

@@ -5,6 +5,7 @@ The ledger stays the truth: a tracker that fails is left out with a line that sa
 
 import importlib.util
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -173,7 +174,18 @@ def open_trackers(
     known: Sequence[TrialRecord] = (),
 ) -> Trackers:
     """TensorBoard and those that are named. name: of the experiment. warn, known: as for `Trackers`."""
+    threading.excepthook = partial(_thread_failed, warn, threading.excepthook)
     return Trackers([TensorBoard(folder), *(_ON_REQUEST[one](name) for one in names)], warn, known)
+
+
+def _thread_failed(
+    warn: Callable[[str], None], others: Callable[[Any], object], failure: "threading.ExceptHookArgs"
+) -> None:
+    """TensorBoard writes in a thread of its own: where the disk is full or gone, it is told and the search goes on."""
+    if type(failure.thread).__name__ != "_EventLoggerThread" or not isinstance(failure.exc_value, OSError):
+        others(failure)
+        return
+    warn(f"TensorBoard is told no more: {failure.exc_value}")
 
 
 def figures(row: EpochRow) -> dict[str, float]:

@@ -63,5 +63,9 @@ def _with_rows(tree: Mapping[str, Any], folder: Path, data: Any) -> dict[str, An
     storage = value_at(tree, "storage.path") or StorageConfig().path
     files = {key.removeprefix("data."): path for key, path in stored_rows(data, folder / str(storage)).items()}
     section = tree.get("data")
-    kept = {key: value for key, value in (section or {}).items() if key not in ("path", "train", "validation", "test")}
+    kept = {
+        key: value
+        for key, value in (section or {}).items()
+        if key not in ("dataset", "path", "train", "validation", "test")
+    }
     return {**tree, "data": {**kept, **files}}

@@ -193,11 +193,17 @@ class LoadedExperiment:
     def trial_tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The sections one trial needs as plain values, with its parameters put in; the rows of its epochs are those
         of the search where nothing else is said.
+
+        Raises:
+            InputError: parameters, of a ledger say, that the experiment does not allow.
         """
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
         rows = self.experiment.search.rows_by_epoch(params.get(EPOCHS, self.experiment.training.epochs))
         given = {ROWS_PER_EPOCH: rows, **params} if rows else params
-        return TrialConfig.model_validate(with_parameters(sections, given)).model_dump(mode="json")
+        try:
+            return TrialConfig.model_validate(with_parameters(sections, given)).model_dump(mode="json")
+        except ValidationError as error:
+            raise InputError("parameters of a trial", faults_of(error, TrialConfig)) from None
 
     def without_search(self) -> "LoadedExperiment":
         """The same experiment as one trial of its own settings."""

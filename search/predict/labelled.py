@@ -12,6 +12,7 @@ from rarecall.search.predict.command import BATCH_ROWS, read_experiment
 from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.review.facts import measured_facts
 from rarecall.trainables.config import DataConfig, SplitConfig, TrialConfig
+from rarecall.trainables.data.locations import label_names
 from rarecall.trainables.data.reader import read_rows
 from rarecall.trainables.exported.predictor import Predictor, open_predictor
 from rarecall.trainables.tasks import Task, default_minority
@@ -47,14 +48,27 @@ def labelled_by(
 ) -> tuple[Predictions, LabelSpace]:
     """As `predict_labelled`, by a model that is loaded already."""
     task = _with_minority(predictor.task, experiment.task, folder)
-    reading = read_rows({"path": path}, _alone(experiment.data), _with_classes(experiment.task, task))
+    reading = read_rows(
+        {"path": path},
+        _alone(experiment.data),
+        _with_classes(experiment.task, task),
+        label_names(experiment.data, folder),
+    )
     predictions = predictor.predictions(predictor.encode(reading.examples))
     return open_finishing(folder, task).finished(predictions), task.label_space
 
 
 def _alone(data: DataConfig) -> DataConfig:
     """The same columns in one file that nobody divides."""
-    one_file = {"path": "", "train": None, "validation": None, "test": None, "split": SplitConfig(), "format": "auto"}
+    one_file = {
+        "dataset": None,
+        "path": "",
+        "train": None,
+        "validation": None,
+        "test": None,
+        "split": SplitConfig(),
+        "format": "auto",
+    }
     return data.model_copy(update=one_file)
 
 

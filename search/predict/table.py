@@ -11,6 +11,7 @@ from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.parquet_file import OVERALL
 from rarecall.analysis.predictions.predictions import Predictions
+from rarecall.trainables.data.files.columns import cell_at
 from rarecall.trainables.data.unlabelled import Source, Unlabelled
 from rarecall.trainables.tasks import Task, TieredScores
 
@@ -78,7 +79,7 @@ def table_columns(
     which classes a row goes to a person.
     """
     usable = [place for place, row in enumerate(rows) if row.fault is None]
-    columns: Columns = {name: [row.cells.get(name) for row in rows] for name in carried}
+    columns: Columns = {name: [cell_at(row.cells, name) for row in rows] for name in carried}
     columns[ROW] = [row.number for row in rows]
     columns[ERROR] = [None if row.fault is None else str(row.fault) for row in rows]
     unread = _unread(predictions, len(usable))

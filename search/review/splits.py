@@ -14,7 +14,7 @@ from rarecall.search.review.data import run_data
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.files.formats import file_rows
-from rarecall.trainables.data.locations import data_files
+from rarecall.trainables.data.locations import data_files, label_names
 from rarecall.trainables.data.reader import file_options, read_rows
 
 ROW, TRUE = "row", "true"
@@ -49,7 +49,7 @@ def write_splits(run: Run, folder: Path) -> dict[str, int]:
 def _originals(config: TrialConfig, base: Path) -> dict[int, Cells]:
     """The columns of the data files by row number."""
     paths = data_files(config.data, base)
-    reading = read_rows(paths, config.data, config.task)
+    reading = read_rows(paths, config.data, config.task, label_names(config.data, base))
     places = {place: row for row, place in enumerate(zip(reading.files.tolist(), reading.lines.tolist(), strict=True))}
     files = [path for several in paths.values() for path in several]
     streams = (file_rows(path, options=file_options(config.data)) for path in files)

@@ -6,6 +6,7 @@ Problems are rule, received value and remedy, as `Fault` takes them after the pl
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rarecall.analysis.predictions.label_names import label_of
@@ -20,13 +21,32 @@ Problem = tuple[str, str, str]
 def text_of(cells: Sequence[object]) -> str:
     """The cells' texts joined by line breaks, blank ones left out; empty where they cannot be used.
 
+    Chat messages, a list of objects with `role` and `content`, are a line for each.
+
     >>> text_of(("Solar roof", None, "A pilot began."))
     'Solar roof\\nA pilot began.'
     """
     if not all(cell is None or isinstance(cell, str) for cell in cells):
-        return ""
+        cells = [_conversation(cell) if isinstance(cell, list) else cell for cell in cells]
+        if not all(cell is None or isinstance(cell, str) for cell in cells):
+            return ""
     text = "\n".join(cell for cell in cells if isinstance(cell, str) and cell.strip())
     return text if _is_unicode(text) else ""
+
+
+def _conversation(messages: list[object]) -> object:
+    """The text of chat messages, the list itself where it holds something else.
+
+    >>> _conversation([{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}])
+    'user: Hello\\nassistant: Hi'
+    """
+    lines = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if not isinstance(message, Mapping) or not isinstance(content, str):
+            return messages
+        lines.append(f"{message.get('role', 'user')}: {content}")
+    return "\n".join(lines)
 
 
 def text_problem(cells: Mapping[str, object]) -> Problem:
@@ -102,6 +122,28 @@ def number_of(cell: object) -> float:
         return math.nan
     try:
         return float(cell)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def time_of(cell: object) -> float:
+    """Seconds since 1970 of a date or time, also as ISO 8601 writes them, or the number that the cell holds; else NaN.
+
+    >>> time_of("1970-01-02"), time_of(2019), time_of("1970-01-01T00:00:10Z"), time_of("soon")
+    (86400.0, 2019.0, 10.0, nan)
+    """
+    number = number_of(cell)
+    if not math.isnan(number):
+        return number
+    try:
+        moment = datetime.fromisoformat(cell.strip()) if isinstance(cell, str) else cell
+        if isinstance(moment, datetime):
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (
+            datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp()
+            if isinstance(moment, date)
+            else math.nan
+        )
     except (ValueError, OverflowError):
         return math.nan
 

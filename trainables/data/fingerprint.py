@@ -13,7 +13,7 @@ from rarecall.trainables.data.reader import Reading
 from rarecall.trainables.tasks.config import TaskConfig
 
 # How a file is written does not change what is in it.
-READING_KEYS = {"format", "delimiter", "encoding", "quoting", "columns", "on_bad_row"}
+READING_KEYS = {"label_names", "format", "delimiter", "encoding", "quoting", "columns", "on_bad_row"}
 _BETWEEN = "\x1f"
 
 
@@ -30,7 +30,7 @@ def content_hash(reading: Reading, data: DataConfig, task: TaskConfig) -> str:
     )
     for texts in (examples.texts, examples.groups or (), *(examples.slices[name] for name in sorted(examples.slices))):
         _add(digest, texts)
-    truth = (examples.classes, examples.scores, examples.labels)
+    truth = (reading.parts, reading.times, examples.classes, examples.scores, examples.labels)
     for array in truth:
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     digest.update(_sections(data, task, set(ROLES) | READING_KEYS))

@@ -1,7 +1,7 @@
 """What labels mean across the files of an experiment: as they are declared, and as one where they look alike."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rarecall.analysis.predictions.label_names import alike_notes, by_meaning, merged_names
@@ -15,11 +15,14 @@ class Labels(Protocol):
     labels: list[tuple[str, ...]]
 
 
-def settle_labels(files: Sequence[Labels], declared: Sequence[str], merge: bool) -> list[str]:
+def settle_labels(files: Sequence[Labels], declared: Sequence[str], merge: bool, names: Mapping[str, str]) -> list[str]:
     """Give labels the names that are declared for them, and with `merge` one name to those that look alike.
+
+    names: what labels of the files stand for.
 
     Gives what the user should know of names that look alike, with counts.
     """
+    _rename(files, names)
     _rename(files, {read: name for read, name in by_meaning(declared).items() if read != name})
     counts = _counts(files)
     merged = merged_names({**dict.fromkeys(declared, 0), **counts}, declared) if merge else {}
@@ -34,7 +37,7 @@ def _counts(files: Sequence[Labels]) -> Counter[str]:
     return Counter(label for file in files for labels in file.labels for label in labels)
 
 
-def _rename(files: Sequence[Labels], names: dict[str, str]) -> None:
+def _rename(files: Sequence[Labels], names: Mapping[str, str]) -> None:
     if names:
         for file in files:
             file.labels = [tuple(dict.fromkeys(names.get(label, label) for label in labels)) for labels in file.labels]

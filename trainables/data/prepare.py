@@ -13,19 +13,23 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.cells import listed
+from rarecall.trainables.data.dividing import divided
+from rarecall.trainables.data.encoding import EncodedSplit
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.fingerprint import content_hash, file_hash
 from rarecall.trainables.data.folds import trial_folds
-from rarecall.trainables.data.locations import data_files
+from rarecall.trainables.data.locations import data_files, label_names
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 from rarecall.trainables.data.prompts import encode_for, fitted
 from rarecall.trainables.data.reader import Reading, first_faults, read_rows
-from rarecall.trainables.data.split import group_ids, split, stratified_sample
+from rarecall.trainables.data.split import group_ids, stratified_sample
 from rarecall.trainables.models.quantization import check_installed
 from rarecall.trainables.tasks import Task, build_task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
 
 SHOWN_ROWS, SHOWN_CLASSES = 5, 8
+# Shares of tokens that a tokenizer does not know: of a file that lost its vocabulary, and of another language.
+MOST_UNKNOWN, TOLD_UNKNOWN = 0.5, 0.05
 
 
 def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
@@ -46,6 +50,7 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
     encoded = (encode_for(task, processor, part, trial.model.max_length) for part in (train, validation))
     parts = zip(encoded, np.split(together, [len(train)]), strict=True)
     encoded_train, encoded_validation = (replace(part, groups=groups) for part, groups in parts)
+    unknown = [] if trial.data.image is not None else _unknown_tokens(encoded_train, processor, trial.model.base)
     folds, seed = trial.data.folds, trial.data.split.seed
     return PreparedData(
         task=task,
@@ -55,11 +60,29 @@ def prepare(trial: TrialConfig, processor: Any, *, base: Path) -> PreparedData:
         pad_id=0 if trial.data.image is not None else int(processor.pad_token_id),
         data_hash=splits.data_hash,
         class_counts=splits.class_counts,
-        notes=splits.notes,
+        notes=(*splits.notes, *unknown),
         skipped=splits.skipped,
         file_hash=splits.file_hash,
         folds=trial_folds(encoded_train, encoded_validation, folds, seed) if folds else (),
     )
+
+
+def _unknown_tokens(train: EncodedSplit, tokenizer: Any, base: str) -> list[str]:
+    """What the user should know of words that the tokenizer does not: all of them are one to the model.
+
+    Raises:
+        InputError: most of them are unknown, as to a tokenizer without its vocabulary.
+    """
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    others = ~np.isin(train.ids, [one for one in tokenizer.all_special_ids if one != unknown])
+    share = float((train.ids[others] == unknown).mean()) if unknown is not None and others.any() else 0.0
+    if share > MOST_UNKNOWN:
+        rule = f"must have a tokenizer that knows more than {1 - MOST_UNKNOWN:.0%} of the tokens of the training texts"
+        raise InputError(
+            BASE, [Fault(BASE, rule, f"{1 - share:.0%} with {base!r}", "take a model of the texts' language")]
+        )
+    told = f"{share:.0%} of the tokens of the training texts are unknown to the tokenizer of {base}"
+    return [told] if share > TOLD_UNKNOWN else []
 
 
 def _groups(train: Examples, validation: Examples) -> list[str] | None:
@@ -86,12 +109,13 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
             row in validation.
     """
     files = data_files(trial.data, base)
-    reading = read_rows(files, trial.data, trial.task)
+    reading = read_rows(files, trial.data, trial.task, label_names(trial.data, base))
     parts = _divided(reading, trial.data, tuple(files))
+    made_here = "path" in files
     counts = {name: _class_counts(part, reading.classes) for name, part in parts.items()}
     task = _with_minority(trial.task, reading.classes, counts["train"])
-    notes = [*reading.notes, *_notes(reading, parts, counts, trial.data)]
-    notes += _check_validation(task, counts, trial.data)
+    notes = [*reading.notes, *_notes(reading, parts, counts, trial.data, made_here)]
+    notes += _check_validation(task, counts, trial.data, made_here)
     return LabelledSplits(
         task=task,
         train=parts["train"],
@@ -108,13 +132,7 @@ def load_splits(trial: TrialConfig, base: Path) -> LabelledSplits:
 def _divided(reading: Reading, data: DataConfig, roles: tuple[str, ...]) -> dict[str, Examples]:
     """Examples by split; `test` is left out where there is none."""
     examples = reading.examples
-    if data.path is None:
-        parts = {role: np.flatnonzero(reading.roles == i) for i, role in enumerate(roles)}
-    else:
-        made = split(examples, data.split.validation, data.split.test, data.split.seed)
-        parts = {"train": made.train, "validation": made.validation}
-        if data.split.test > 0:
-            parts["test"] = made.test
+    parts = divided(reading, data.split, roles)
     if data.max_train_rows is not None:
         parts["train"] = _sampled(examples, parts["train"], data.max_train_rows, data.split.seed)
     return {name: examples.take(index) for name, index in parts.items()}
@@ -142,7 +160,9 @@ def _with_minority(config: TaskConfig, classes: tuple[str, ...], train_counts: M
     return task
 
 
-def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig) -> list[str]:
+def _check_validation(
+    task: Task, counts: Mapping[str, Mapping[str, int]], data: DataConfig, made_here: bool
+) -> list[str]:
     """Without a row in validation, a class's recall is unknown, and no trial can be told from another by it.
 
     With folds every row of training is held out once: then classes that validation lacks are told, not refused.
@@ -151,7 +171,7 @@ def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data:
         InputError: a minority class that no validation row has.
     """
     where, more = "data.split", "add rows of it with at least two different texts"
-    if data.path is None:
+    if not made_here:
         where, more = "data.validation", "add rows of it to the validation file"
     lacking = [name for name in task.label_space.minority if counts["validation"][name] == 0]
     held_out = [name for name in lacking if data.folds and counts["train"][name]]
@@ -170,14 +190,18 @@ def _check_validation(task: Task, counts: Mapping[str, Mapping[str, int]], data:
 
 
 def _notes(
-    reading: Reading, parts: Mapping[str, Examples], counts: Mapping[str, Mapping[str, int]], data: DataConfig
+    reading: Reading,
+    parts: Mapping[str, Examples],
+    counts: Mapping[str, Mapping[str, int]],
+    data: DataConfig,
+    made_here: bool,
 ) -> Iterator[str]:
     if reading.skipped:
         total = len(reading.examples) + reading.skipped_rows
         yield f"skipped {reading.skipped_rows:,} of {total:,} rows that cannot be used (data.on_bad_row)"
         yield from (f"skipped {fault}" for fault in first_faults(reading.skipped))
     yield from _absent_classes(reading.classes, counts)
-    if data.path is None:
+    if not made_here or data.split.column or data.split.time:
         what = "texts" if data.image is None else "images"
         for one, other in combinations(parts, 2):
             yield from _shared_texts(one, parts[one], other, parts[other], what)

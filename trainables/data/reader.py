@@ -1,7 +1,8 @@
 """From data files to examples: text or image, labels and scores of every usable row, and what ails the others."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +17,14 @@ from rarecall.trainables.data.cells import (
     shown,
     text_of,
     text_problem,
+    time_of,
     unknown_label,
 )
 from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.data.files.arrays import Column
 from rarecall.trainables.data.files.options import FileOptions
 from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, image_folder, joined
+from rarecall.trainables.data.marks import with_found_labels
 from rarecall.trainables.data.meaning import settle_labels
 from rarecall.trainables.data.records import Records, read_records
 from rarecall.trainables.tasks import build_task, keyword_rules
@@ -30,6 +34,14 @@ from rarecall.trainables.tasks.keywords import marked
 Item = TypeVar("Item")
 
 SHOWN_FAULTS = 20
+SPLITS = ("train", "validation", "test")
+_SPLIT_NAMES = {name: i for i, name in enumerate(SPLITS)} | {
+    "training": 0,
+    "valid": 1,
+    "val": 1,
+    "dev": 1,
+    "testing": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Reading:
     files: [n] which of all files each row came from. roles: [n] which of the roles that file has. skipped: what is
     wrong with the rows left out, in file order; a row with several faults stands there several times. lines: [n] where
     each row begins in its file, as in `Records`. notes: how files were read, and which labels look alike.
+    parts: [n] which of `SPLITS` each row is of, where a column says so. times: [n] where a column holds them.
     """
 
     examples: Examples
@@ -49,6 +62,8 @@ class Reading:
     lines: IntArray
     roles: IntArray
     notes: tuple[str, ...] = ()
+    parts: IntArray | None = None
+    times: FloatArray | None = None
 
     @property
     def skipped_rows(self) -> int:
@@ -75,6 +90,8 @@ class _File:
     images: Images | None
     faults: list[tuple[int, Fault]]
     notes: list[str]
+    parts: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def refuse(self, position: int, rule: str, value: str, remedy: str = "") -> None:
         line = int(self.lines[position])
@@ -85,8 +102,15 @@ class _File:
         return np.flatnonzero(~np.isin(self.lines, [line for line, _ in self.faults]))
 
 
-def read_rows(paths: Mapping[str, Path | Sequence[Path]], data: DataConfig, task: TaskConfig) -> Reading:
+def read_rows(
+    paths: Mapping[str, Path | Sequence[Path]],
+    data: DataConfig,
+    task: TaskConfig,
+    names: Mapping[str, str] | None = None,
+) -> Reading:
     """Read the files in `paths` (by role: path, or train, validation and test) as `data` and `task` describe them.
+
+    names: what labels of the files stand for, as numbers do for the lines of `data.label_names`.
 
     Classes that the task does not name are those of the first role's files, sorted. With `data.on_bad_row: stop`, rows
     that cannot be used are an error; with `skip` they are left out and listed.
@@ -97,10 +121,12 @@ def read_rows(paths: Mapping[str, Path | Sequence[Path]], data: DataConfig, task
     """
     listed = [(role, path) for role, one in paths.items() for path in ([one] if isinstance(one, Path) else one)]
     sources = [path for _, path in listed]
+    task, told = with_found_labels(task, sources[0], data, file_options(data))
     files = _read_files(sources, data, task)
     roles = [list(paths).index(role) for role, _ in listed]
     first = [file for file, role in zip(files, roles, strict=True) if role == 0]
-    notes = [note for file in files for note in file.notes] + settle_labels(files, task.names, data.merge_alike)
+    notes = told + [note for file in files for note in file.notes]
+    notes += settle_labels(files, task.names, data.merge_alike, names or {})
     classes = _class_names(task, first)
     # Where the task names no classes, those of the first role are right by definition.
     _refuse_unknown_labels(files if task.names else files[len(first) :], classes)
@@ -145,7 +171,8 @@ def _read_files(paths: Sequence[Path], data: DataConfig, task: TaskConfig) -> li
 def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
     reading = task.reading(data.label, data.label_separator)
     group = data.split.group
-    optional = [name for name in (group, *data.slices) if name is not None]
+    divides = data.split.column or data.split.time
+    optional = [name for name in (group, divides, *data.slices) if name is not None]
     inputs = data.text if data.image is None else (data.image,)
     records = read_records(path, [*inputs, *reading.columns, *optional], file_options(data))
     columns = records.columns
@@ -167,9 +194,30 @@ def _read_file(path: Path, data: DataConfig, task: TaskConfig) -> _File:
     else:
         file.texts = [text_of(cells) for cells in _across(records, data.text)]
         _refuse_texts(file, records, data.text)
+    if data.split.column is not None:
+        file.parts = _parts(file, columns[data.split.column], data.split.column)
+    if data.split.time is not None:
+        file.times = _times(file, columns[data.split.time], data.split.time)
     truth = reading.read({name: columns[name] for name in reading.columns}, file.refuse)
     file.labels, file.scores = truth.names, truth.scores
     return file
+
+
+def _parts(file: _File, cells: Column, column: str) -> list[int]:
+    """Index into `SPLITS` of each row."""
+    parts = [_SPLIT_NAMES.get(label_of(cell).lower(), -1) for cell in cells]
+    for position in [i for i, part in enumerate(parts) if part < 0]:
+        file.refuse(position, f"column {column!r} must say train, validation or test", shown(cells[position]))
+    return parts
+
+
+def _times(file: _File, cells: Column, column: str) -> list[float]:
+    """Seconds since 1970, or the numbers themselves."""
+    times = [time_of(cell) for cell in cells]
+    for position in [i for i, time in enumerate(times) if math.isnan(time)]:
+        rule = f"column {column!r} must hold a number, or a date as ISO 8601 has it"
+        file.refuse(position, rule, shown(cells[position]))
+    return times
 
 
 def _take_images(file: _File, records: Records, column: str) -> None:
@@ -237,7 +285,17 @@ def _joined(
     sources = np.repeat(np.arange(len(files), dtype=np.int64), [len(rows) for rows in kept])
     lines = np.concatenate([file.lines[rows] for file, rows in zip(files, kept, strict=True)])
     marks = marked(examples, keyword_rules(build_task(task, classes)))
-    return Reading(marks, classes, sources, skipped, lines, np.array(roles, dtype=np.int64)[sources])
+    parts, times = _picked([file.parts for file in files], kept), _picked([file.times for file in files], kept)
+    return Reading(
+        examples=marks,
+        classes=classes,
+        files=sources,
+        skipped=skipped,
+        lines=lines,
+        roles=np.array(roles, dtype=np.int64)[sources],
+        parts=np.array(parts, dtype=np.int64) if parts else None,
+        times=np.array(times, dtype=np.float64) if times else None,
+    )
 
 
 def _indicators(label_sets: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> BoolArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -175,6 +175,8 @@ class MultilabelConfig(TaskSection):
     is true of a row with a label, such as the primary label of a secondary one. excludes: pairs that never go together.
     enforce_implications: whether a label that is predicted brings what it implies along.
     """
+
+    finds_marks: ClassVar[bool] = True
 
     kind: Literal["multilabel"]
     labels: Names | None = None

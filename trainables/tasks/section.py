@@ -15,10 +15,12 @@ class TaskSection(Section):
     """What a kind of task says of itself. Fields of a kind: `kind`, a literal, its own keys, and `minority`.
 
     has_scores: whether rows have scores, which schemes that weigh rows need. reads_label: whether `data.label` is read.
+    finds_marks: whether columns of 0 and 1 are its labels where nothing else says which are.
     """
 
     has_scores: ClassVar[bool] = False
     reads_label: ClassVar[bool] = True
+    finds_marks: ClassVar[bool] = False
 
     kind: str
     if TYPE_CHECKING:  # a field of each kind, which has it behind its own keys

@@ -118,6 +118,19 @@ def test_without_an_address_a_ray_is_started_even_where_another_one_runs(local_r
     assert afterwards == "False"
 
 
+@pytest.mark.alone
+def test_a_ray_of_our_own_listens_on_loopback_only():
+    script = """
+import ipaddress, psutil
+with ray_session(None):
+    me = psutil.Process()
+    connections = [one for part in (me, *me.children(recursive=True)) for one in part.net_connections("tcp")]
+    heard = {one.laddr.ip.removeprefix("::ffff:") for one in connections if one.status == psutil.CONN_LISTEN}
+    print(len(heard), [one for one in heard if not ipaddress.ip_address(one).is_loopback])
+"""
+    assert in_a_process_of_its_own(script) == "1 []\n"
+
+
 def test_an_address_joins_the_ray_that_runs_there(local_ray):
     script = f"with ray_session('{local_ray}'):\n print(ray.cluster_resources()['CPU'])"
     assert in_a_process_of_its_own(script).split() == ["4.0"]

@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,17 @@ def test_wandb_has_every_epoch_and_the_parameters(tmp_path: Path, monkeypatch: A
     content = next(run.glob("*.wandb")).read_bytes()
     assert b"recall/a_b_rare" in content
     assert json.dumps("focal").encode() in content
+
+
+def test_a_disk_that_is_full_under_tensorboard_is_told_in_a_line(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before, told = threading.excepthook, []
+    monkeypatch.setattr(threading, "excepthook", before)
+    open_trackers((), "small", tmp_path, told.append)
+    thread = type("_EventLoggerThread", (threading.Thread,), {"run": full})()
+    thread.start()
+    thread.join()
+    assert told == ["TensorBoard is told no more: [Errno 28] No space left on device"]
+    assert "Traceback" not in capsys.readouterr().err

@@ -183,3 +183,51 @@ def test_singletons_are_accepted_with_folds(tmp_path):
     assert "no model that is judged by it has seen the class: 'once'" in found.notes[-1]
     with pytest.raises(InputError, match="'never' must have a row"):
         splits_of(tmp_path, {**ONE, "classes": ["common", "odd", "once", "never"]}, path="d.jsonl", folds=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("names.txt", "calm\nhazard\n"),
+        ("names.json", '["calm", "hazard"]'),
+        ("names.json", '{"0": "calm", "1": "hazard"}'),
+    ],
+)
+def test_numbers_stand_for_the_lines_of_a_file(tmp_path, name, content):
+    json_file(tmp_path, [0, "1.0"] * 20)
+    (tmp_path / name).write_text(content)
+    found = splits_of(tmp_path, path="d.jsonl", label_names=name)
+    assert {one: sum(counts[one] for counts in found.class_counts.values()) for one in ("calm", "hazard")} == {
+        "calm": 20,
+        "hazard": 20,
+    }
+
+
+@pytest.mark.parametrize("content", ["3", "[", '["a", ["b"]]', "{}"])
+def test_a_file_of_names_that_holds_none(tmp_path, content):
+    json_file(tmp_path, [0, 1])
+    (tmp_path / "names.json").write_text(content)
+    with pytest.raises(InputError, match=r"data\.label_names: must "):
+        splits_of(tmp_path, path="d.jsonl", label_names="names.json")
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.parquet"])
+def test_columns_of_marks_are_found_by_themselves(tmp_path, name):
+    frame = pd.DataFrame({"id": range(6), "text": list("uvwxyz"), "a": [1, 0] * 3, "b": [0, 1] * 3, "site": [1, 1] * 3})
+    path = tmp_path / name
+    if name == "d.csv":
+        frame.to_csv(path, index=False)
+    elif name == "d.jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    found = read(path, MANY, label=None, split={"group": "site"})
+    assert found.classes == ("a", "b")
+    assert found.examples.labels.tolist() == [[True, False], [False, True]] * 3
+    assert found.notes == ("labels are the columns of 0 and 1: a, b (task.labels)",)
+
+
+def test_where_no_column_holds_marks_the_labels_must_be_named(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"text": "x", "a": 1, "n": 2}\n{"text": "y", "a": 0, "n": 3}\n')
+    assert "data.label: must name the column that holds the labels" in told(path, MANY, label=None)

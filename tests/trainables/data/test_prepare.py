@@ -183,3 +183,30 @@ def test_a_tokenizer_must_be_able_to_pad(tmp_path):
     tokenizer.pad_token = None
     with pytest.raises(InputError, match="padding token"):
         prepare(trial(path="d.jsonl"), tokenizer, base=tmp_path)
+
+
+@pytest.mark.parametrize(("words", "told"), [(["pump", "valve"], 0.0), (["pump", "ᚠ"], 0.5), (["ᚠ", "ᛒ"], 1.0)])
+def test_words_that_the_tokenizer_does_not_know(tmp_path, words, told):
+    """Runes are in no vocabulary of English word pieces."""
+    rows = [{"text": f"{words[0]} {words[1]}", "label": "ab"[i % 2]} for i in range(20)]
+    rows = [{**row, "text": row["text"] + " pump" * (i if told < 1 else 0)} for i, row in enumerate(rows)]
+    name = write(tmp_path / "d.jsonl", rows)
+    if told == 1.0:
+        write(tmp_path / "d.jsonl", [{**row, "text": "ᚠ " * (i + 1)} for i, row in enumerate(rows)])
+        with pytest.raises(InputError, match="must have a tokenizer that knows more than 50% of the tokens"):
+            prepare(trial(path=name), TOKENIZER, base=tmp_path)
+        return
+    notes = prepare(trial(path=name), TOKENIZER, base=tmp_path).notes
+    assert any("of the tokens of the training texts are unknown" in note for note in notes) == (told > 0)
+
+
+def test_groups_of_given_splits_stay_together_in_folds(tmp_path):
+    rows = [{"text": f"t{i}", "label": "ab"[i % 3 == 0], "user": f"u{i % 11}"} for i in range(66)]
+    train, validation = write(tmp_path / "tr.jsonl", rows[:55]), write(tmp_path / "va.jsonl", rows[55:])
+    given = trial(train=train, validation=validation, folds=3, split={"group": "user"})
+    data = prepare(given, TOKENIZER, base=tmp_path)
+    users = np.array([row["user"] for row in rows])
+    # The first fold is the splits as they are; groups on both sides of it are told.
+    for inside, outside in data.folds[1:]:
+        assert not set(users[inside]) & set(users[outside])
+    assert any("11 groups (user) of validation are in train too" in note for note in data.notes)

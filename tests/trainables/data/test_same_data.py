@@ -17,6 +17,7 @@ import pytest
 from rarecall.analysis.errors import InputError
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import load_splits
+from tests.workbook import workbook
 
 ROWS = [
     {"text": f"text {i}, “ü”; with more", "label": i % 3 // 2, "user": f"u{i // 2}", "part": "xy"[i % 2]}
@@ -29,40 +30,6 @@ def delimited(delimiter=",", encoding="utf-8", header=True, **options):
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n", **options)
     writer.writerows(([list(ROWS[0])] if header else []) + [list(row.values()) for row in ROWS])
     return text.getvalue().encode(encoding)
-
-
-def excel(path):
-    frame = pd.DataFrame(ROWS)
-    columns = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in frame)
-    lines = [f"<row>{columns}</row>"]
-    for row in ROWS:
-        cells = [
-            f"<c><v>{value}</v></c>" if isinstance(value, int) else f'<c t="inlineStr"><is><t>{value}</t></is></c>'
-            for value in row.values()
-        ]
-        lines.append(f"<row>{''.join(cells)}</row>")
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types"/>')
-        archive.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" Type="{office}/officeDocument" '
-            'Target="xl/workbook.xml"/></Relationships>',
-        )
-        archive.writestr(
-            "xl/workbook.xml",
-            f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="rows" sheetId="1" r:id="s"/></sheets>'
-            "</workbook>",
-        )
-        archive.writestr(
-            "xl/_rels/workbook.xml.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="s" Type="{office}/worksheet" '
-            'Target="worksheets/sheet1.xml"/></Relationships>',
-        )
-        sheet = f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
-        archive.writestr("xl/worksheets/sheet1.xml", sheet)
 
 
 def saved(path):
@@ -118,7 +85,7 @@ SHAPES = {
         {},
     ),
     "Arrow stream": (stream, "d.arrow", {}),
-    "Excel": (excel, "d.xlsx", {}),
+    "Excel": (lambda path: path.write_bytes(workbook(ROWS)), "d.xlsx", {}),
     "arrays (.npz)": (
         lambda path: np.savez(path, **{name: np.array([row[name] for row in ROWS]) for name in ROWS[0]}),
         "d.npz",

@@ -80,7 +80,8 @@ def _with_names(path: object, records: "_Records", names: tuple[str, ...], optio
                 yield Row(swallowed, {}, Fault(f"{path}:{swallowed}", rule, str(len(record)), records.remedy()))
         elif bad := misfit("".join(record)):
             remedy = "save the file in one encoding, or name it with data.encoding"
-            yield Row(line, {}, Fault(f"{path}:{line}", "must be UTF-8", bad, remedy))
+            more = f" in a row of {records.line - line + 1} lines" if records.line > line else ""
+            yield Row(line, {}, Fault(f"{path}:{line}", "must be UTF-8", f"{bad}{more}", remedy))
         else:
             yield Row(line, dict(zip(names, record, strict=True)))
 
@@ -130,9 +131,8 @@ class _Records:
             told = f"{self._path}: {cells} line breaks together with delimiters; that at line {line} has {lines} lines"
             yield f"{told} ({QUOTING_REMEDY.removeprefix('or ')})"
         if self._doubled:
-            told = (
-                f"{self._path}: {self._doubled:,} rows have cells in quotation marks, which are taken as part of them"
-            )
+            rows = f"{self._doubled:,} rows have" if self._doubled > 1 else "1 row has"
+            told = f"{self._path}: {rows} cells in quotation marks, which are taken as part of them"
             yield f"{told} (set data.quoting: standard, where they set fields apart)"
 
     def _remembered(self, lines: Iterator[str]) -> Iterator[str]:

@@ -164,7 +164,7 @@ def test_quoted_tsv_is_told_and_settable(tmp_path):
     path.write_bytes(csv_bytes("\t"))
     found, _, (note,) = rows(path)
     assert found[2]["text"] == '"said ""no"""'
-    assert "1 rows have cells in quotation marks" in note
+    assert "1 row has cells in quotation marks" in note
     assert "data.quoting: standard" in note
     assert rows(path, quoting="standard")[0] == ROWS
 
