@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from optuna.distributions import BaseDistribution
 from rich.console import Console
 
 from rarecall.analysis.criteria.goal import Goal
@@ -17,7 +15,6 @@ from rarecall.analysis.plugins.plugin import write_copies
 from rarecall.analysis.plugins.stored import remember
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import PLAIN, EndRow, Run, TrialRecord
-from rarecall.analysis.runs.screen import ScreenRow
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.display.time_left import Plan
@@ -27,12 +24,11 @@ from rarecall.search.engine.data import prepare_data
 from rarecall.search.engine.frozen_states import with_frozen_states
 from rarecall.search.engine.goals import check_goal
 from rarecall.search.engine.header import header
-from rarecall.search.engine.known_points import MITIGATION_KEYS, KnownPoint, known_points, own_origin
+from rarecall.search.engine.known_points import MITIGATION_KEYS, known_points, own_origin
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
 from rarecall.search.engine.run_folder import RunFolder, open_run
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.screen.inputs import ScreenInputs
-from rarecall.search.engine.screen.points import screen_points
 from rarecall.search.engine.screen.recording import record_screen
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.trackers import check_installed, open_trackers
@@ -83,13 +79,13 @@ def launch(loaded: LoadedExperiment, options: LaunchOptions, console: Console) -
         _end_complete(earlier, loaded, ledger)
         leave_damaged_checkpoints(earlier.values(), folder, console)
         left = _left(loaded.experiment, earlier)
-        screened = _before_trials(loaded, data, base, goal, ledger, console)
+        _before_trials(loaded, data, base, goal, ledger, console)
         if left > 0:
             # Only now: it takes a while, and is for nothing where another search holds the folder.
             data = with_frozen_states(data, loaded.experiment, base, console)
             if options.address is None:
                 console.print("Ray runs on this machine and listens on 127.0.0.1 only", style="dim", highlight=False)
-            search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left, screened)
+            search = _Search(loaded, base, data, goal, RunFiles(ledger, folder, earlier), left)
             with ray_session(options.address, data.nbytes):
                 search.run(layout(loaded.experiment.resources, left, joined=bool(options.address)), console)
     run = read_ledger(folder.ledger)
@@ -113,17 +109,17 @@ def _check_some_epoch(run: Run) -> None:
 
 def _before_trials(
     loaded: LoadedExperiment, data: PreparedData, base: BaseModel, goal: Goal, ledger: Ledger, console: Console
-) -> ScreenRow | None:
-    """Baselines and screen, as far as the ledger lacks them; what the screen found."""
-    search, known = loaded.experiment.search, read_ledger(ledger.path).screen
-    wanted = search.screen > 0 and known is None
-    if search.baselines or wanted:
-        rows = baseline_rows(loaded.experiment, loaded.folder, data)
-        if search.baselines:
-            record_baselines(loaded, rows, data, base, goal, ledger, console)
-        if wanted:
-            return record_screen(ScreenInputs(loaded, rows, data, base, goal), ledger, console)
-    return known
+) -> None:
+    """Baselines and screen, as far as the ledger lacks them."""
+    search = loaded.experiment.search
+    wanted = search.screen > 0 and read_ledger(ledger.path).screen is None
+    if not search.baselines and not wanted:
+        return
+    rows = baseline_rows(loaded.experiment, loaded.folder, data)
+    if search.baselines:
+        record_baselines(loaded, rows, data, base, goal, ledger, console)
+    if wanted:
+        record_screen(ScreenInputs(loaded, rows, data, base, goal), ledger, console)
 
 
 def _left(experiment: Experiment, earlier: Mapping[str, TrialRecord]) -> int:
@@ -134,7 +130,7 @@ def _left(experiment: Experiment, earlier: Mapping[str, TrialRecord]) -> int:
 
 @dataclass(frozen=True)
 class _Search:
-    """The pieces of one session of a search. left: trials that are still to be run. screened: None without a screen."""
+    """The pieces of one session of a search. left: trials that are still to be run."""
 
     loaded: LoadedExperiment
     base: BaseModel
@@ -142,7 +138,6 @@ class _Search:
     goal: Goal
     files: RunFiles
     left: int
-    screened: ScreenRow | None = None
 
     def run(self, slots: SlotLayout, console: Console) -> None:
         view = self._view(slots)
@@ -178,19 +173,11 @@ class _Search:
             make_config=self.loaded.trial_tree,
             first={key: own[key] for key in distributions},
             origin=own_origin(distributions, own),
-            known=self._known(distributions, own, trials),
+            known=known_points(distributions, own, trials) if experiment.search.known_points else (),
             conditions=experiment.conditions(),
         )
         earlier = list(self.files.records.values())
         return TrialSearcher(space, self.goal, trials, experiment.search.seed, earlier, self.files.folder.journal)
-
-    def _known(
-        self, distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any], trials: int
-    ) -> tuple[KnownPoint, ...]:
-        """What the search tries after the experiment's own settings."""
-        if self.screened is not None and self.screened.best:
-            return screen_points(self.screened, distributions, own, trials)
-        return known_points(distributions, own, trials) if self.loaded.experiment.search.known_points else ()
 
     def _scheduler(self) -> EpochHalving | None:
         experiment = self.loaded.experiment

@@ -68,7 +68,7 @@ class SearchConfig(Section):
 
     second_objective: str | None = Field(None, description="weighed against the objective; also `seconds`")
     known_points: bool = Field(True, description="after the experiment's own settings, some that are known to do well")
-    screen: int = Field(0, ge=0, description="mitigations tried on frozen features first, which give the first trials")
+    screen: int = Field(0, ge=0, description="mitigations tried on frozen features first; the best head is a trial")
     baselines: bool = Field(True, description="what simple models reach, as rows beside the trials")
     trackers: tuple[Literal["mlflow", "wandb"], ...] = Field((), description="told beside TensorBoard")
 

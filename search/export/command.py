@@ -117,7 +117,9 @@ def _baseline(run: Run, name: str) -> TrialRecord:
 def _same_data(run: Run, loaded: LoadedExperiment, config: TrialConfig, data: LabelledSplits) -> LabelledSplits:
     # A trial on all rows reads the same data otherwise than the search.
     searched = TrialConfig.model_validate(loaded.trial_tree({}))
-    of_search = data if searched.data == config.data else load_splits(searched, loaded.folder)
+    of_search = (
+        data if (searched.data, searched.task) == (config.data, config.task) else load_splits(searched, loaded.folder)
+    )
     if not of_search.is_that_of(run.header["data_hash"]):
         raise RunError(f"{run.folder}: the data changed since the run, so its validation split cannot be made again")
     return replace(data, task=data.task.with_minority(run.labels.minority))

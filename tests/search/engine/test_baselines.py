@@ -9,21 +9,18 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
-from optuna.distributions import FloatDistribution
 from rich.console import Console
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.parquet_file import read_predictions
-from rarecall.analysis.runs.screen import ScreenedSettings, ScreenRow
 from rarecall.search.cli import rarecall
 from rarecall.search.engine import launch as launching
 from rarecall.search.engine.launch import LaunchOptions, launch
-from rarecall.search.engine.screen.points import screen_points
 from rarecall.search.experiment.opening import open_experiment
 from rarecall.search.export.command import ExportOptions, export_trial
 
-GAMMA, RATE = "training.loss.gamma", "training.learning_rate"
+GAMMA = "training.loss.gamma"
 NAMES = ["baseline-majority", "baseline-tfidf", "baseline-features", "baseline-features-weighted"]
 
 
@@ -67,7 +64,7 @@ def test_they_are_rows_of_the_run_with_their_predictions(launched):
         assert row.predictions == f"baselines/{name}.parquet"
         assert len(read_predictions(run.resolve(row.predictions), run.labels)) == 8
         assert row.train_rows == 64  # not the sample of 12
-    assert run.baselines["baseline-tfidf"].metrics["recall[True]"] == 1.0
+    assert run.baselines["baseline-tfidf"].metrics["recall[true]"] == 1.0
 
 
 def test_a_resumed_run_makes_those_that_it_lacks(launched):
@@ -124,14 +121,6 @@ def test_the_best_head_of_a_screen_is_a_trial(launched, tmp_path):
     assert again.screen == run.screen
 
 
-def test_a_search_begins_with_what_the_screen_found():
-    space = {GAMMA: FloatDistribution(0.0, 3.0), RATE: FloatDistribution(1e-4, 1e-2)}
-    best = tuple(ScreenedSettings({GAMMA: value}, 0.5) for value in (0.5, 1.5, 2.5))
-    row = ScreenRow(16, 64, 1.0, {}, best, 0.0)
-    points = screen_points(row, space, {GAMMA: 0.0, RATE: 1e-3}, trials=8)
-    assert [(one.name, *one.params.values()) for one in points] == [("screen 1", 0.5, 1e-3), ("screen 2", 1.5, 1e-3)]
-
-
 def test_they_can_be_left_out(launched, tmp_path):
     run, told = launched(**{"search.baselines": False})
     assert run.baselines == {}
@@ -154,7 +143,7 @@ def test_alone_they_are_told_and_written_nowhere(path, tmp_path):
     told = json.loads(ran.stdout)
     assert sorted(one["baseline"] for one in told) == sorted(NAMES)
     words = next(one for one in told if one["baseline"] == "baseline-tfidf")
-    assert (words["metrics"]["support[True]"], words["test_metrics"]["recall[True]"]) == (2, 1.0)
+    assert (words["metrics"]["support[true]"], words["test_metrics"]["recall[true]"]) == (2, 1.0)
     assert not (tmp_path / "runs").exists()
     text = CliRunner().invoke(rarecall, ["baseline", str(path), "--set", "data.split.test=0", "--test"])
     assert text.exit_code == 0, text.output
