@@ -29,8 +29,8 @@ from rarecall.trainables.tasks import Multiclass, TaskSection
 from rarecall.trainables.tasks.reading import Truth
 
 
-@register_metric("specificity", "max", "share", selector="class", from_counts=True, margin=recall_width)
-def specificity(tally):
+@register_metric("negative_recall", "max", "share", selector="class", from_counts=True, margin=recall_width)
+def negative_recall(tally):
     """Share of the rows of other classes that are not predicted as a class, [..., classes]."""
     negatives = tally.rows - tally.support
     return ratio(negatives - (tally.predicted - tally.hits), negatives, np.nan)
@@ -199,7 +199,7 @@ EXPERIMENT = {
         "training.oversampling.ratio": None,
         "model.lora.rank": None,
     },
-    "criteria": ["specificity[high] >= 0.05"],
+    "criteria": ["negative_recall[high] >= 0.05"],
     "search": {"trials": 2, "known_points": False},
     "resources": {"slots": 1},
 }

@@ -40,7 +40,7 @@ def test_the_experiment_of_the_page_uses_all_five(loaded):
     assert amounts.sampled.tolist() == [24, 10]  # keep 0.8 of 30
     assert amounts.weights.tolist() == [1.0, 2.4]  # 24 / max(10, 5)
     predictions = Predictions(np.arange(4), np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
-    assert evaluate(predictions, data.task.label_space)["specificity[urgent]"] == pytest.approx(2 / 3)
+    assert evaluate(predictions, data.task.label_space)["negative_recall[urgent]"] == pytest.approx(2 / 3)
     assert loaded.experiment.settings()["training"]["loss"] == {"name": "smoothed", "share": 0.1}
     assert {"training.loss.share", "training.thinning.keep"} < set(loaded.experiment.full_space())
     assert [plugin.name for plugin in loaded.plugins] == ["my_parts.py"]

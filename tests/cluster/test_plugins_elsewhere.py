@@ -26,7 +26,7 @@ def test_a_worker_on_another_host_has_the_plugin(tmp_path):
         epochs = [row for row in rows if row["kind"] == "epoch"]
         assert {row["node"] for row in epochs} == {worker.address}
         # The plugin's metric, of the plugin's task, in every epoch.
-        assert all("specificity[high]" in row["metrics"] for row in epochs)
+        assert all("negative_recall[high]" in row["metrics"] for row in epochs)
         head.run("rarecall", "export", SHARED / "runs" / "own", "-o", "/tmp/model", "--force")
         head.run(
             "rarecall", "predict", "/tmp/model", "/tmp/project/rows.jsonl", "-o", "/tmp/out.jsonl", "--trust-plugins"

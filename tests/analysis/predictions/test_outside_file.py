@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from rarecall.analysis.errors import InputError
@@ -211,4 +213,13 @@ def test_packed_predictions(tmp_path: Path, suffix: str) -> None:
     assert read_outside(path, Meaning())[1].classes == ("a", "b")
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(InputError, match="must be a table of predictions"):
+        read_outside(path, Meaning())
+
+
+def test_parquet_with_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    values = pa.array([b"a", b"\xff"], pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), 2, values.buffers())
+    pyarrow.parquet.write_table(pa.table({"true": broken, "predicted": broken}), path)
+    with pytest.raises(InputError, match=r"must be a table of predictions: .*UTF8"):
         read_outside(path, Meaning())

@@ -264,3 +264,18 @@ def test_gpu_hours_of_shared_cards(rows: SimpleNamespace, write_ledger: WriteLed
     assert frame.set_index("trial")["gpu_hours"].to_dict() == {"half": 0.5, "two": 2.0}
     told = "Training took 2.5 GPU-hours in all, 2.5 GPU-hours for each trial that meets all criteria."
     assert " ".join(to_text(frame, run).split()).endswith(told)
+
+
+def test_a_parameter_with_the_name_of_a_column_does_not_take_its_place(run: Run) -> None:
+    names = [record.trial for record in run.trials.values()]
+    for record in run.trials.values():
+        record.params = {**record.params, "trial": "other", "rank": -1}
+    assert sorted(leaderboard(run)["trial"]) == sorted(names)
+
+
+def test_csv_runs_nothing_in_a_spreadsheet(run: Run) -> None:
+    for record in run.trials.values():
+        record.params = {**record.params, "=cmd()": "=1+1", "model.base": "-x"}
+    safe, raw = (next(csv.DictReader(io.StringIO(to_csv(leaderboard(run), run, raw=one)))) for one in (False, True))
+    assert (safe["'=cmd()"], safe["model.base"]) == ("'=1+1", "'-x")
+    assert (raw["=cmd()"], raw["model.base"]) == ("=1+1", "-x")

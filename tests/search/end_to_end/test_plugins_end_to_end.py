@@ -57,7 +57,7 @@ def test_the_search_used_all_five(home):
     assert not any(row.get("failure") for row in epochs)
     for row in epochs:
         (true_low, as_high), _ = row["confusion"]
-        assert row["metrics"]["specificity[high]"] == pytest.approx(true_low / (true_low + as_high))  # the metric
+        assert row["metrics"]["negative_recall[high]"] == pytest.approx(true_low / (true_low + as_high))  # the metric
         assert len(row["rule"]) == 1  # the task's own rule
 
 
@@ -73,8 +73,8 @@ def test_the_ledger_and_the_export_name_the_plugin_with_its_hash(home):
 
 
 def test_ones_own_run_is_read_and_resumed_without_a_question(home):
-    assert "specificity[high] >= 0.05" in rarecall(home, "leaderboard", "runs/own")
-    assert "specificity" in rarecall(home, "evaluate", "runs/own", "--criteria", "specificity[low] >= 0.01")
+    assert "negative_recall[high] >= 0.05" in rarecall(home, "leaderboard", "runs/own")
+    assert "negative_recall" in rarecall(home, "evaluate", "runs/own", "--criteria", "negative_recall[low] >= 0.01")
     rarecall(home, "tune", "experiment.yaml", "--resume", "--set", "search.trials=2")
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 from click.testing import CliRunner
 
-from rarecall.analysis.errors import RunError
+from rarecall.analysis.errors import InputError, RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
 from rarecall.search.cli import rarecall
@@ -114,3 +114,12 @@ def test_json_holds_every_sign(run):
 def test_what_is_not_there_is_named(run, target, reason):
     with pytest.raises(RunError, match=reason):
         open_case(target.format(run=run))
+
+
+@pytest.mark.parametrize("params", [{"model.lora.rank": "wide"}, {"training": 1}, {"training.epochs": -(10**400)}])
+def test_parameters_that_no_longer_validate_are_told(run, params):
+    rows = [json.loads(line) for line in (run / LEDGER_NAME).read_text().splitlines()]
+    changed = [{**row, "params": params} if row["kind"] == "trial" else row for row in rows]
+    (run / LEDGER_NAME).write_text("".join(json.dumps(row) + "\n" for row in changed))
+    with pytest.raises(InputError, match="parameters of a trial"):
+        open_case(str(run))

@@ -130,3 +130,9 @@ def test_a_dataset_by_its_folder(tmp_path, cache):
     assert numbers(found.test) == list(range(40, 60))
     (tmp_path / "empty").mkdir()
     assert "data.dataset: must be a dataset that can be had, got" in told(tmp_path, path=None, dataset="empty")
+
+
+@pytest.mark.parametrize("folds", [float("inf"), -(10**400), "many", True])
+def test_numbers_of_folds_that_are_none(folds):
+    with pytest.raises(ValueError, match="folds"):
+        DataConfig.model_validate({"path": "a", "folds": folds})
