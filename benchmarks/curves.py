@@ -25,7 +25,7 @@ import numpy as np
 import transformers
 
 from rarecall.analysis.predictions.parquet_file import write_predictions
-from rarecall.search.engine.goals import goal_of
+from rarecall.search.engine.preparation.goals import goal_of
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.experiment.unit_cube import sobol_sample
 from rarecall.trainables.data.prepare import prepare

@@ -29,7 +29,7 @@ from rarecall.analysis.diagnosis.text import change_text
 from rarecall.analysis.metrics.registry import find
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger
 from rarecall.analysis.runs.run import EpochRow
-from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.search.review.diagnose import open_case, write_advised

@@ -19,8 +19,8 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import Ledger
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.tuner import run_trials
 from rarecall.trainables.slot import SlotPlan

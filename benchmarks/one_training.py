@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from rarecall.analysis.metrics.evaluation import evaluate
-from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.prepare import prepare

@@ -24,7 +24,7 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import RankKey, rank_key
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
 from rarecall.analysis.settings import SAMPLING_STRENGTH, SCHEME
-from rarecall.search.engine.known_points import MITIGATION_KEYS, known_points
+from rarecall.search.engine.preparation.known_points import MITIGATION_KEYS, known_points
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.trainables.slot import REPORT, EpochReport

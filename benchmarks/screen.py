@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.criteria.ranking import score
-from rarecall.search.engine.screen.candidates import is_mitigation
+from rarecall.search.engine.preparation.screen.candidates import is_mitigation
 from rarecall.trainables.baselines.rows import baseline_rows
 from rarecall.trainables.baselines.suite import Encoder
 from rarecall.trainables.config import TrainingConfig

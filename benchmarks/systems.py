@@ -31,8 +31,8 @@ from rich.console import Console
 from seed_table import seed_table, spread
 
 from rarecall.analysis.errors import Fault, InputError, RarecallError
-from rarecall.search.engine.baselines import baselines_alone
 from rarecall.search.engine.launch import LaunchOptions, launch
+from rarecall.search.engine.preparation.baselines import baselines_alone
 from rarecall.search.experiment.overrides import parse_assignments
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.export.command import ExportOptions, export_trial

@@ -127,7 +127,7 @@ class Run:
         """
         from rich.console import Console  # noqa: PLC0415  # with what follows
 
-        from rarecall.search.engine.finalists import FinalsOptions  # noqa: PLC0415  # Ray
+        from rarecall.search.engine.retraining.finalists import FinalsOptions  # noqa: PLC0415  # Ray
         from rarecall.search.engine.search import train_finalists  # noqa: PLC0415
 
         options = FinalsOptions(count, folds, race, overwrite, address)

@@ -24,9 +24,9 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RarecallError
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.search.cluster.session import ray_session
-from rarecall.search.engine.damage import leave_damaged_checkpoints
+from rarecall.search.engine.folder.damage import leave_damaged_checkpoints
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.searcher import STUDY_NAME, TrialSearcher, TrialSpace
 from rarecall.search.engine.tuner import run_trials
 from rarecall.trainables.slot import SlotPlan

@@ -62,7 +62,7 @@ def finalists(run: Path, count: int, folds: int, all_folds: bool, overwrite: boo
     """
     from rarecall.analysis.runs.finalists import finalists as finalists_of
     from rarecall.analysis.text.finalists import finalists_text
-    from rarecall.search.engine.finalists import FinalsOptions
+    from rarecall.search.engine.retraining.finalists import FinalsOptions
     from rarecall.search.engine.search import train_finalists
 
     console = Console()

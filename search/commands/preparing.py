@@ -67,7 +67,7 @@ def baseline(experiment: Path, assignments: tuple[str, ...], test: bool, as_json
     """Say what simple models reach on EXPERIMENT without a search: majority, TF-IDF or pixels, frozen features."""
     from rarecall.analysis.runs.leaderboard import baselines_json
     from rarecall.analysis.text.leaderboard import baseline_lines
-    from rarecall.search.engine.baselines import baselines_alone
+    from rarecall.search.engine.preparation.baselines import baselines_alone
     from rarecall.search.experiment.overrides import parse_assignments
     from rarecall.search.experiment.schema import load_experiment
 

@@ -18,18 +18,18 @@ from rarecall.analysis.runs.run import PLAIN, EndRow, Run, TrialRecord
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
 from rarecall.search.display.time_left import Plan
-from rarecall.search.engine.baselines import record_baselines
-from rarecall.search.engine.damage import leave_damaged_checkpoints
-from rarecall.search.engine.data import prepare_data
-from rarecall.search.engine.frozen_states import with_frozen_states
-from rarecall.search.engine.goals import check_goal
-from rarecall.search.engine.header import header
-from rarecall.search.engine.known_points import MITIGATION_KEYS, known_points, own_origin
+from rarecall.search.engine.folder.damage import leave_damaged_checkpoints
+from rarecall.search.engine.folder.run_folder import RunFolder, open_run
+from rarecall.search.engine.preparation.baselines import record_baselines
+from rarecall.search.engine.preparation.data import prepare_data
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation.goals import check_goal
+from rarecall.search.engine.preparation.header import header
+from rarecall.search.engine.preparation.known_points import MITIGATION_KEYS, known_points, own_origin
+from rarecall.search.engine.preparation.screen.inputs import ScreenInputs
+from rarecall.search.engine.preparation.screen.recording import record_screen
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder, open_run
 from rarecall.search.engine.scheduler import EpochHalving
-from rarecall.search.engine.screen.inputs import ScreenInputs
-from rarecall.search.engine.screen.recording import record_screen
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.engine.trackers import check_installed, open_trackers
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
@@ -246,7 +246,7 @@ def _earlier(folder: RunFolder, data: PreparedData, resume: bool) -> dict[str, T
             f"{folder.path}: the data or how they are read changed since the run began; "
             "bring them back, or start a new run with --overwrite or another name"
         )
-    # Refits are no trials of the search, and have a session of their own (`search.engine.refit`).
+    # Refits are no trials of the search, and have a session of their own (`search.engine.retraining.refit`).
     return {name: record for name, record in run.trials.items() if record.searched}
 
 

@@ -14,7 +14,7 @@ from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import Ledger
 from rarecall.analysis.runs.run import EndRow, EndStatus, EpochRow, TrialRecord
-from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import TrialSource
 from rarecall.trainables.slot import REPORT, EpochReport, SlotDiedError, SlotStartError

@@ -5,10 +5,10 @@ from pathlib import Path
 from rich.console import Console
 
 from rarecall.analysis.runs.run import Run
-from rarecall.search.engine.finalists import FinalsOptions, run_finals
+from rarecall.search.engine.folder.run_folder import find_run
 from rarecall.search.engine.launch import LaunchOptions, launch
-from rarecall.search.engine.refit import run_refit
-from rarecall.search.engine.run_folder import find_run
+from rarecall.search.engine.retraining.finalists import FinalsOptions, run_finals
+from rarecall.search.engine.retraining.refit import run_refit
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 
 

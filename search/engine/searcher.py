@@ -25,7 +25,7 @@ from rarecall.analysis.criteria.ranking import best_epoch, score
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
 from rarecall.analysis.uncertainty.margins import constraints
 from rarecall.search.engine.interrupts import interrupts_deferred
-from rarecall.search.engine.known_points import KnownPoint
+from rarecall.search.engine.preparation.known_points import KnownPoint
 from rarecall.search.experiment.optuna_compat import contains
 from rarecall.search.experiment.space import Condition
 from rarecall.trainables.training.request import ResumePoint, TrialRequest

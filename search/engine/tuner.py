@@ -16,8 +16,8 @@ from rarecall.search.cluster.reservations import reservations_returned
 from rarecall.search.cluster.session import SlotLayout
 from rarecall.search.cluster.travel import travelling
 from rarecall.search.display.live import SearchView
+from rarecall.search.engine.folder.run_folder import TUNE_FOLDER, RunFolder
 from rarecall.search.engine.recorder import Amounts, Recorder
-from rarecall.search.engine.run_folder import TUNE_FOLDER, RunFolder
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, local_everywhere
 from rarecall.trainables.slot import Slot, SlotPlan

@@ -14,7 +14,7 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.settings import RATIO
 from rarecall.analysis.uncertainty.decidability import Decidability, decidability
 from rarecall.search.cluster.session import SlotLayout, layout_within
-from rarecall.search.engine.goals import check_goal
+from rarecall.search.engine.preparation.goals import check_goal
 from rarecall.search.estimate.cost_sample import CostSample, Measured
 from rarecall.search.estimate.epochs import Epochs, Work, epochs_of_search
 from rarecall.search.experiment.auto_space import derive_space, space_parts, with_space

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from rarecall.analysis.settings import EPOCHS, RATIO, SAMPLING_STRENGTH
-from rarecall.search.engine.frozen_states import GIGABYTE, keeps_states, obstacle, with_frozen_states
+from rarecall.search.engine.preparation.frozen_states import GIGABYTE, keeps_states, obstacle, with_frozen_states
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.config import TrialConfig

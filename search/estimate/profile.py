@@ -17,7 +17,7 @@ from rarecall.analysis.profile.label_profile import (
     Mitigated,
     Profile,
 )
-from rarecall.search.engine.goals import check_goal
+from rarecall.search.engine.preparation.goals import check_goal
 from rarecall.search.experiment.auto_space import derive_space, space_lines, with_space
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrainingConfig

@@ -15,7 +15,7 @@ from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
 from rarecall.analysis.runs.standings import as_trial, standings
 from rarecall.analysis.text.opened import opened_lines
 from rarecall.analysis.text.winner import no_winner
-from rarecall.search.engine.run_folder import find_run
+from rarecall.search.engine.folder.run_folder import find_run
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.export.check import check_and_measure
 from rarecall.search.export.exported_model import Exported

@@ -11,7 +11,7 @@ from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.settings import VALUES
-from rarecall.search.engine.run_folder import find_run
+from rarecall.search.engine.folder.run_folder import find_run
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment
 from rarecall.search.experiment.yaml_file import write_yaml
 from rarecall.trainables.config import TrialConfig

@@ -14,7 +14,7 @@ from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
 from rarecall.analysis.text.finalists import finalists_text
 from rarecall.search.engine.queue import QueueSearcher
-from rarecall.search.engine.race import FoldsThatDecide
+from rarecall.search.engine.retraining.race import FoldsThatDecide
 from rarecall.trainables.training.request import TrialRequest
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))

@@ -10,8 +10,8 @@ from ray.tune.experiment import Trial
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import EpochRow
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.scheduler import EpochHalving
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.trainables.slot import REPORT, EpochReport, Slot, SlotPlan

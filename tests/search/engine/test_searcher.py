@@ -10,7 +10,7 @@ from scipy.stats import beta
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.runs.run import EndRow, EpochRow, TrialRecord
-from rarecall.search.engine.known_points import KnownPoint
+from rarecall.search.engine.preparation.known_points import KnownPoint
 from rarecall.search.engine.searcher import TrialSearcher, TrialSpace
 from rarecall.search.experiment.overrides import with_values
 from rarecall.trainables.training.request import request_of

@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from rarecall.analysis.errors import InputError
 from rarecall.analysis.runs.ledger import Ledger
 from rarecall.search.cluster.session import layout_within
-from rarecall.search.engine.goals import goal_of
-from rarecall.search.engine.header import header
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.engine.launch import _Search
+from rarecall.search.engine.preparation.goals import goal_of
+from rarecall.search.engine.preparation.header import header
 from rarecall.search.engine.recorder import RunFiles
-from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.experiment.overrides import with_values
 from rarecall.search.experiment.schema import Experiment, experiment_from
 from rarecall.search.experiment.space import ChoicesConfig, RangeConfig
@@ -179,8 +179,8 @@ ELSEWHERE = {
     "search.finalists.race": "tests/analysis/runs/test_finalists.py",
     "search.refit": "tests/search/end_to_end/test_refit.py",
     "search.trackers": "tests/search/engine/test_trackers.py",
-    "search.baselines": "tests/search/engine/test_baselines.py",
-    "search.screen": "tests/search/engine/test_baselines.py",
+    "search.baselines": "tests/search/engine/preparation/test_baselines.py",
+    "search.screen": "tests/search/engine/preparation/test_baselines.py",
     "data.dataset": "tests/trainables/data/test_dividing.py",
     "data.split.column": "tests/trainables/data/test_dividing.py",
     "data.split.time": "tests/trainables/data/test_dividing.py",
@@ -192,8 +192,8 @@ ELSEWHERE = {
     "data.merge_alike": "tests/trainables/data/test_label_meaning.py",
     "data.image": "tests/search/end_to_end/test_tasks_end_to_end.py",
     "model.quantization": "tests/trainables/models/test_quantization.py",
-    "model.frozen_cache_gb": "tests/search/engine/test_frozen.py",
-    "model.frozen_cache_precision": "tests/search/engine/test_frozen.py",
+    "model.frozen_cache_gb": "tests/search/engine/preparation/test_frozen.py",
+    "model.frozen_cache_precision": "tests/search/engine/preparation/test_frozen.py",
     "training.optimizer": "tests/trainables/models/test_quantization.py",
     "training.sharding": "tests/trainables/models/test_sharding.py",
     "training.early_stopping": "tests/trainables/slot/test_slot.py",

@@ -18,9 +18,9 @@ from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.wording import duration_text, value_text
-from rarecall.search.engine.data import prepare_data
-from rarecall.search.engine.goals import bands_of, check_parts, goal_of
-from rarecall.search.engine.header import header
+from rarecall.search.engine.preparation.data import prepare_data
+from rarecall.search.engine.preparation.goals import bands_of, check_parts, goal_of
+from rarecall.search.engine.preparation.header import header
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.baselines.fitting import FittedBaseline
 from rarecall.trainables.baselines.head_checkpoint import head_params, write_head

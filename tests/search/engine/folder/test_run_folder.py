@@ -3,7 +3,7 @@ import pytest
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.run import Run
-from rarecall.search.engine.run_folder import RunFolder, find_run, open_run
+from rarecall.search.engine.folder.run_folder import RunFolder, find_run, open_run
 from rarecall.search.experiment.yaml_file import read_yaml
 
 TREE = {"name": "small", "data": {"path": "/somewhere/rows.jsonl"}}

@@ -8,9 +8,9 @@ from rich.console import Console
 from rarecall.analysis.runs.ledger import Ledger
 from rarecall.analysis.runs.screen import ScreenedSettings, ScreenRow
 from rarecall.analysis.text.wording import duration_text
-from rarecall.search.engine.screen.candidates import candidates
-from rarecall.search.engine.screen.head_trial import record_head
-from rarecall.search.engine.screen.inputs import ScreenInputs
+from rarecall.search.engine.preparation.screen.candidates import candidates
+from rarecall.search.engine.preparation.screen.head_trial import record_head
+from rarecall.search.engine.preparation.screen.inputs import ScreenInputs
 from rarecall.trainables.baselines.suite import Encoder, obstacle
 from rarecall.trainables.models.features import TooSlowError
 from rarecall.trainables.screen.importance import importances

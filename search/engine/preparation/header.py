@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rarecall.analysis.plugins.loading import in_force
-from rarecall.search.engine.goals import bands_of
+from rarecall.search.engine.preparation.goals import bands_of
 from rarecall.search.experiment.schema import Experiment
 from rarecall.trainables.data.prepared import PreparedData
 

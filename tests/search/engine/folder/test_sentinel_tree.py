@@ -16,7 +16,7 @@ from rarecall.analysis.evaluation.targets import open_target
 from rarecall.analysis.runs.leaderboard import leaderboard, to_csv, to_text
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
-from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.predict.command import read_experiment
 from rarecall.search.review.diagnose import open_case
 from rarecall.search.review.facts import known_facts

@@ -19,13 +19,13 @@ from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.settings import MAX_TRAIN_ROWS, ROWS_PER_EPOCH
 from rarecall.search.cluster.session import layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
-from rarecall.search.engine.damage import leave_damaged_checkpoints
-from rarecall.search.engine.data import prepare_data
-from rarecall.search.engine.frozen_states import with_frozen_states
-from rarecall.search.engine.goals import goal_of
+from rarecall.search.engine.folder.damage import leave_damaged_checkpoints
+from rarecall.search.engine.folder.run_folder import RunFolder
+from rarecall.search.engine.preparation.data import prepare_data
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation.goals import goal_of
 from rarecall.search.engine.queue import QueueSearcher
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder
 from rarecall.search.engine.searcher import resume_point
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.overrides import with_values

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from rarecall.analysis.runs.confined import within
 from rarecall.analysis.runs.run import TrialRecord
-from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.trainables.models.manifest import damage
 
 

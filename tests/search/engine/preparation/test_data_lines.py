@@ -6,7 +6,7 @@ import json
 import yaml
 from rich.console import Console
 
-from rarecall.search.engine.data import prepare_data
+from rarecall.search.engine.preparation.data import prepare_data
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.trainables.models.bases import resolve_base
 

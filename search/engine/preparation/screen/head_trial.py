@@ -14,8 +14,8 @@ from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import Ledger
 from rarecall.analysis.runs.run import SCREEN, EndRow, EpochRow, TrialRecord
 from rarecall.analysis.settings import ADAPTER
-from rarecall.search.engine.baselines import TRIED_ROWS, unwritten
-from rarecall.search.engine.screen.inputs import ScreenInputs
+from rarecall.search.engine.preparation.baselines import TRIED_ROWS, unwritten
+from rarecall.search.engine.preparation.screen.inputs import ScreenInputs
 from rarecall.trainables.baselines.head_checkpoint import write_head
 from rarecall.trainables.baselines.inputs import Vectors
 from rarecall.trainables.baselines.linear import LinearHead

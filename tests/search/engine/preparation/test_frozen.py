@@ -5,8 +5,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from rarecall.search.engine import frozen_states as frozen
-from rarecall.search.engine.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation import frozen_states as frozen
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models.bases import resolve_base

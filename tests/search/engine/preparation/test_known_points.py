@@ -1,7 +1,7 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from rarecall.search.engine.known_points import POINTS, known_points, own_origin
+from rarecall.search.engine.preparation.known_points import POINTS, known_points, own_origin
 
 RATIO, STRENGTH = "training.oversampling.ratio", "training.class_weights.strength"
 SCHEME, GAMMA = "training.class_weights.scheme", "training.loss.gamma"

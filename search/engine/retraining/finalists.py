@@ -18,14 +18,14 @@ from rarecall.analysis.runs.standings import Standing, standings
 from rarecall.analysis.settings import PATIENCE, SEED
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView
-from rarecall.search.engine.data import prepare_data
-from rarecall.search.engine.frozen_states import with_frozen_states
-from rarecall.search.engine.goals import goal_of
-from rarecall.search.engine.header import header
+from rarecall.search.engine.folder.run_folder import RunFolder, find_run
+from rarecall.search.engine.preparation.data import prepare_data
+from rarecall.search.engine.preparation.frozen_states import with_frozen_states
+from rarecall.search.engine.preparation.goals import goal_of
+from rarecall.search.engine.preparation.header import header
 from rarecall.search.engine.queue import QueueSearcher
-from rarecall.search.engine.race import FoldsThatDecide
 from rarecall.search.engine.recorder import Listeners, Method, Recorder, RunFiles
-from rarecall.search.engine.run_folder import RunFolder, find_run
+from rarecall.search.engine.retraining.race import FoldsThatDecide
 from rarecall.search.engine.tuner import amounts_told, base_folder, run_trials, slot_plan
 from rarecall.search.experiment.schema import LoadedExperiment
 from rarecall.trainables.config import TrialConfig

@@ -11,8 +11,8 @@ from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.evidence import Evidence
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
-from rarecall.search.engine.damage import leave_damaged_checkpoints
-from rarecall.search.engine.run_folder import RunFolder
+from rarecall.search.engine.folder.damage import leave_damaged_checkpoints
+from rarecall.search.engine.folder.run_folder import RunFolder
 from tests.idle_session import HEADER
 
 VICTIM = "precious.txt"
