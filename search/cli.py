@@ -13,6 +13,7 @@ from rarecall.search.engine.interrupts import Stopped, stops_as_interrupts
 
 COMMANDS = (
     preparing.generate,
+    preparing.init,
     preparing.profile,
     preparing.estimate,
     preparing.baseline,

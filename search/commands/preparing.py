@@ -28,6 +28,30 @@ def generate(output: Path, rows: int, seed: int) -> None:
 
 @command(
     FIRST,
+    "Write a first experiment for a file of labelled rows.",
+    "rarecall init messages.csv",
+    "rarecall init messages.csv --text subject,body --label class -o threats.yaml",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--text", metavar="A,B", help="Columns of the text; found out by default.")
+@click.option("--label", metavar="A,B", help="Column of the label, or several of 0 and 1; found out by default.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; by default named as the data.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+def init(file: Path, text: str | None, label: str | None, output: Path | None, overwrite: bool) -> None:
+    """Look at FILE, find its text and label, and write an experiment for it with a comment on every choice.
+
+    Its criteria are those that the rows can decide; others stand there as comments, with how many rows they need.
+    """
+    from rarecall.search.draft.writing import write_draft
+
+    output = output or Path(f"{file.name.split('.')[0] or 'draft'}.yaml")
+    names = [tuple(part.strip() for part in given.split(",")) if given else () for given in (text, label)]
+    write_draft(file, output, *names, overwrite=overwrite, tell=lambda note: echo(f"note: {note}", err=True))
+    echo(f"wrote {output}; next: rarecall profile {output}, rarecall tune {output}")
+
+
+@command(
+    FIRST,
     "Show how rare the classes are, and their weights.",
     "rarecall profile experiment.yaml",
 )

@@ -176,6 +176,18 @@ def write_yaml(path: Path, value: dict[str, Any]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def on_one_line(value: Any) -> str:
+    """A text or a list as it stands on a line of a file that `parse_yaml` reads, in quotes where it needs them.
+
+    >>> on_one_line("no"), on_one_line("recall[a: b] >= 0.5"), on_one_line(["a", "b, c"])
+    ("'no'", "'recall[a: b] >= 0.5'", "[a, 'b, c']")
+    """
+    # In brackets, where more needs quotes than outside.
+    listed = value if isinstance(value, list) else [value]
+    text = yaml.dump(listed, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**9).strip()
+    return text if isinstance(value, list) else text[1:-1]
+
+
 def _yaml_fault(path: Path, failure: yaml.YAMLError) -> Fault:
     mark = getattr(failure, "problem_mark", None)
     place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
