@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rarecall.analysis.errors import InputError, RarecallError, RunError
+    from rarecall.drafting import init
     from rarecall.evaluation import Evaluation, evaluate
     from rarecall.extensions import (
         register_loss,
@@ -38,6 +39,7 @@ _PLACES = {
     "Run": "rarecall.run",
     "RunError": "rarecall.analysis.errors",
     "evaluate": "rarecall.evaluation",
+    "init": "rarecall.drafting",
     "load_model": "rarecall.model",
     "load_run": "rarecall.run",
     "register_loss": "rarecall.extensions",
@@ -58,6 +60,7 @@ __all__ = [
     "Run",
     "RunError",
     "evaluate",
+    "init",
     "load_model",
     "load_run",
     "register_loss",

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import rarecall as rarecall_package
 from rarecall.analysis.errors import InputError, RunError
 from rarecall.search.cli import rarecall
 from rarecall.search.draft.criteria import criteria_for, validation_share
@@ -140,6 +141,11 @@ def test_the_command_writes_a_file_that_profile_takes(tmp_path, monkeypatch):
     assert CliRunner().invoke(rarecall, ["profile", "made/threats.yaml"]).exit_code == 0
     with pytest.raises(RunError, match="exists already; --overwrite replaces it"):
         write_draft(tmp_path / "messages.csv", tmp_path / "made" / "threats.yaml")
+
+
+def test_the_same_from_python(tmp_path):
+    path = rarecall_package.init(messages(tmp_path), tmp_path / "threats.yaml", text="subject", label="class")
+    assert load_experiment(path).experiment.data.text == ("subject",)
 
 
 def test_names_that_yaml_takes_for_something_else(tmp_path):
