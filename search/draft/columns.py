@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rarecall.analysis.errors import Fault, InputError
 from rarecall.search.draft.looks import ColumnLook, FileLook
+from rarecall.trainables.data.cells import flag_of
+from rarecall.trainables.data.files.options import unusable
 
 # Names that label columns have, the likeliest first.
 LABEL_NAMES = ("label", "labels", "class", "target", "category", "tags", "y")
@@ -44,7 +45,7 @@ def choose(path: Path, seen: FileLook, text: Sequence[str], label: Sequence[str]
     for option, names in (("--text", text), ("--label", label)):
         for name in names:
             if name not in seen.columns:
-                raise _wrong(path, f"{option} must name a column", repr(name), f"there are {_listed(seen)}")
+                raise unusable(path, f"{option} must name a column", repr(name), f"there are {_listed(seen)}")
     labels = tuple(label) or _label(path, seen, text)
     texts = tuple(text) or _text(path, seen, labels)
     return _task(path, seen, texts, labels)
@@ -57,7 +58,7 @@ def _label(path: Path, seen: FileLook, text: Sequence[str]) -> tuple[str, ...]:
     # Without such a name, the column with the fewest values, of those that come again and again.
     found = found or min((one for one in rest if _repeats(one) and not one.lists), key=_values, default=None)
     if found is None:
-        raise _wrong(path, "must have a column of labels, whose values come again", "none", "name it with --label")
+        raise unusable(path, "must have a column of labels, whose values come again", "none", "name it with --label")
     return (found.name,)
 
 
@@ -80,7 +81,7 @@ def _text(path: Path, seen: FileLook, label: Sequence[str]) -> tuple[str, ...]:
     named = [column for name in TEXT_NAMES for column in rest if column.name.lower().rpartition(".")[2] == name]
     found = named[0] if named else max(rest, key=lambda column: column.mean_length, default=None)
     if found is None:
-        raise _wrong(path, "must have a column of texts", "none that is longer than a name", "name it with --text")
+        raise unusable(path, "must have a column of texts", "none that is longer than a name", "name it with --text")
     return (found.name,)
 
 
@@ -95,17 +96,19 @@ def _task(path: Path, seen: FileLook, text: tuple[str, ...], label: tuple[str, .
         return Choice(text, label, "tiered_scores", {})
     if column.many or len(column.values) > MOST_CLASSES:
         rule = f"column {column.name!r} must hold at most {MOST_CLASSES} classes"
-        raise _wrong(path, rule, "more" if column.many else str(len(column.values)), "name another one with --label")
+        raise unusable(path, rule, "more" if column.many else str(len(column.values)), "name another one with --label")
     if len(column.values) < 2:
         found = ", ".join(map(repr, column.values)) or "none"
-        raise _wrong(path, f"column {column.name!r} must hold at least two classes", found, "--label names another one")
+        raise unusable(
+            path, f"column {column.name!r} must hold at least two classes", found, "--label names another one"
+        )
     return Choice(text, label, "ordinal" if _grades(column) else "multiclass", _sorted(column.values))
 
 
 def _labels(path: Path, column: ColumnLook) -> dict[str, int]:
     if column.lists and set(column.values) <= {"0", "1"}:
         rule, remedy = f"column {column.name!r} must name its labels", "write task.labels by hand: its lists are marks"
-        raise _wrong(path, rule, "lists of 0 and 1", remedy)
+        raise unusable(path, rule, "lists of 0 and 1", remedy)
     counts: Counter[str] = Counter()
     for value, count in column.values.items():
         for name in value.split(SEPARATOR):
@@ -122,8 +125,7 @@ def _grades(column: ColumnLook) -> bool:
 
 
 def _marks(seen: FileLook, name: str) -> int:
-    values = seen.columns[name].values
-    return sum(count for value, count in values.items() if value.lower() in ("1", "true"))
+    return sum(count for value, count in seen.columns[name].values.items() if flag_of(value))
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
@@ -132,7 +134,3 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 def _listed(seen: FileLook) -> str:
     return ", ".join(map(repr, seen.columns))
-
-
-def _wrong(path: Path, rule: str, value: str, remedy: str) -> InputError:
-    return InputError(str(path), [Fault(str(path), rule, value, remedy)])

@@ -51,18 +51,17 @@ def _common(name: str, rows: int) -> Line:
     return Line(f"recall[{name}] >= {COMMON:.2f}", f"the majority stays what it is: {rows:,} rows validate")
 
 
-def _decides(rows: int, threshold: float) -> bool:
-    """Whether a model that finds 80 % of so many rows is surely above the threshold."""
+def _deciding(rows: int, threshold: float) -> int | None:
+    """Found rows that say the threshold is reached; None where a model that finds 80 % does not have so many."""
     least = decidability(rows, threshold).least
-    return least is not None and least <= GOOD * rows
+    return least if least is not None and least <= GOOD * rows else None
 
 
 def _rare(name: str, rows: int) -> Line:
     for threshold in RARE:
-        found = decidability(rows, threshold)
-        if _decides(rows, threshold):
-            why = f"{rows:,} rows validate; {found.least} of them found say so"
+        if (least := _deciding(rows, threshold)) is not None:
+            why = f"{rows:,} rows validate; {least} of them found say so"
             return Line(f"recall[{name}] >= {threshold:.2f}", why)
-    needed = next(count for count in itertools.count(1) if _decides(count, RARE[-1]))
+    needed = next(count for count in itertools.count(1) if _deciding(count, RARE[-1]) is not None)
     why = f"{rows:,} rows validate, which cannot decide it; {needed} could"
     return Line(f"recall[{name}] >= {RARE[-1]:.2f}", why, decided=False)

@@ -26,13 +26,12 @@ def slice_bounds(shares: Sequence[float], length: int) -> IntArray:
     return np.concatenate([[0], np.cumsum(taken)])
 
 
-def slice_rows(rows_of: PassRows, classes: IntArray, begin: int, end: int, seed: int) -> IntArray:
+def slice_rows(rows_of: PassRows, length: int, classes: IntArray, begin: int, end: int, seed: int) -> IntArray:
     """The rows from `begin` to `end` of all passes, one after another.
 
-    classes: [n] by which every stretch of a pass has each class in its share, to the nearest row. All passes have the
-    same length. The order within a pass depends on (seed, pass).
+    length: of every pass. classes: [n] by which every stretch of a pass has each class in its share, to the nearest
+    row. The order within a pass depends on (seed, pass).
     """
-    length = len(rows_of(1))
     parts = []
     for number in range(begin // length, -(-end // length)):
         order = _mixed(rows_of(number + 1), classes, np.random.default_rng((seed, number, 2)))

@@ -20,8 +20,8 @@ from rarecall.trainables.data.split import split
 from rarecall.trainables.models.features import Features
 from rarecall.trainables.screen.quality import quality
 from rarecall.trainables.screen.stacked import HeadSettings, fit_heads
-from rarecall.trainables.tasks import Task, switched
-from rarecall.trainables.training.decision_rule import decide
+from rarecall.trainables.tasks import Task
+from rarecall.trainables.training.decision_rule import by_rule
 
 # Of the training rows, those that heads are judged by.
 HELD_OUT = 0.25
@@ -88,11 +88,8 @@ def screen(
 
 def judged(outputs: FloatArray, truth: Labelled, task: Task, goal: Goal, training: TrainingConfig, seed: int) -> float:
     """The score of outputs as that of a trial's epoch: by a cross-fitted rule where the trial fits one."""
-    rule = training.decision_rule
-    chosen = switched(task, rule.keywords)
-    predictions = chosen.predictions(outputs, truth)
-    if rule.fit:
-        _, predictions = decide(chosen, outputs, truth, goal, RULE_FOLDS, seed)
+    rule = training.decision_rule.model_copy(update={"folds": RULE_FOLDS})
+    _, predictions = by_rule(task, outputs, truth, rule, goal, seed)
     return score(evaluate(predictions, task.label_space), goal.criteria, goal.objective)
 
 

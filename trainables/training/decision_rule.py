@@ -17,8 +17,9 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import score
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.uncertainty.bootstrap import Resampling
+from rarecall.trainables.config import DecisionRuleConfig
 from rarecall.trainables.data.examples import Labelled, Part
-from rarecall.trainables.tasks import Task
+from rarecall.trainables.tasks import Task, switched
 from rarecall.trainables.tasks.protocol import Outputs
 
 # Draws of the Bayesian bootstrap that a rule is judged by: without them, cuts would stop a hair beside a threshold.
@@ -46,6 +47,16 @@ def decide(
         order.append(outside)
     pooled = Predictions.joined(decided).take(np.argsort(np.concatenate(order)))
     return fit(task, outputs, truth, goal), pooled
+
+
+def by_rule(
+    task: AnyTask, outputs: Outputs, truth: Labelled, rule: DecisionRuleConfig, goal: Goal, seed: int
+) -> tuple[AnyTask, Predictions]:
+    """The task as a trial decides, with keyword rules and a rule of its own as `rule` says, and its predictions."""
+    chosen = switched(task, rule.keywords)
+    if rule.fit:
+        return decide(chosen, outputs, truth, goal, rule.folds, seed)
+    return chosen, chosen.predictions(outputs, truth)
 
 
 def fit(task: AnyTask, outputs: Outputs, truth: Labelled, goal: Goal) -> AnyTask:

@@ -17,9 +17,9 @@ from rarecall.analysis.metrics.evaluation import Confusion, confusion_matrix, ev
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.config import TrainingConfig
 from rarecall.trainables.data.examples import Labelled, Part
-from rarecall.trainables.tasks import Task, switched
+from rarecall.trainables.tasks import Task
 from rarecall.trainables.tasks.protocol import Outputs
-from rarecall.trainables.training.decision_rule import decide
+from rarecall.trainables.training.decision_rule import by_rule
 from rarecall.trainables.training.worker import Worker
 
 TRAIN_DIGITS = 6
@@ -91,8 +91,8 @@ def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: G
     predictions, train_metrics = None, dict[str, float]()
     rule: tuple[float, ...] = ()
     if found.validation is not None:
-        chosen = switched(task, training.decision_rule.keywords)
-        decided, predictions = _decided(found.validation, chosen, training, goal)
+        outputs, truth = found.validation.outputs, found.validation.truth
+        decided, predictions = by_rule(task, outputs, truth, training.decision_rule, goal, training.seed)
         rule = decided.rule if training.decision_rule.fit else ()
         train_metrics = _train_metrics(found.train, decided)
     labels = task.label_space
@@ -111,13 +111,6 @@ def result_of(found: EpochOutputs, task: Task, training: TrainingConfig, goal: G
         train_metrics=train_metrics,
         rows_seen=found.rows_seen,
     )
-
-
-def _decided(validation: Pass, task: Task, training: TrainingConfig, goal: Goal) -> tuple[Task, Predictions]:
-    """The task with the rule in force, and predictions of the validation rows."""
-    if not training.decision_rule.fit:
-        return task, task.predictions(validation.outputs, validation.truth)
-    return decide(task, validation.outputs, validation.truth, goal, training.decision_rule.folds, training.seed)
 
 
 def _train_metrics(train: Pass, task: Task) -> dict[str, float]:

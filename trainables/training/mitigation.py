@@ -75,8 +75,9 @@ def epoch_rows(classes: IntArray, labels: LabelSpace, training: TrainingConfig, 
     rows_of = partial(sampling.sample, samplers, classes, minority, training.seed)
     if training.rows_per_epoch is None:
         return rows_of(epoch)
-    begin, end = epoch_bounds(training, len(classes), len(rows_of(1)))[epoch - 1 : epoch + 1].tolist()
-    return slice_rows(rows_of, classes, begin, end, training.seed)
+    length = len(rows_of(1))
+    begin, end = epoch_bounds(training, len(classes), length)[epoch - 1 : epoch + 1].tolist()
+    return slice_rows(rows_of, length, classes, begin, end, training.seed)
 
 
 def epoch_bounds(training: TrainingConfig, rows: int, length: int) -> IntArray:

@@ -56,7 +56,7 @@ def known_points(
     >>> [(one.name, *one.params.values()) for one in known_points(space, {RATIO: 0.0, GAMMA: 0.0}, trials=16)]
     [('oversampling 0.2, focal 2', 0.15, 2.0)]
     """
-    inside = own_within(distributions, own)
+    inside = _own_within(distributions, own)
     found: list[KnownPoint] = []
     for name, mitigations in POINTS.items():
         settings = _settings(mitigations, distributions, own)
@@ -66,19 +66,13 @@ def known_points(
     return tuple(found[: int(trials * SHARE)])
 
 
-def plain_point(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> KnownPoint | None:
-    """The experiment without mitigation, which may be as it is; None where the space cannot switch all of them off."""
-    settings = _settings({}, distributions, own)
-    return None if settings is None else KnownPoint(PLAIN, {**own_within(distributions, own), **settings})
-
-
 def own_origin(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> str:
     """What the experiment's own settings are called, which may hold no mitigation."""
-    plain = plain_point(distributions, own)
-    return f"own: {PLAIN}" if plain is not None and plain.params == own_within(distributions, own) else "own"
+    inside, plain = _own_within(distributions, own), _settings({}, distributions, own)
+    return f"own: {PLAIN}" if plain is not None and {**inside, **plain} == inside else "own"
 
 
-def own_within(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> dict[str, Any]:
+def _own_within(distributions: Mapping[str, BaseDistribution], own: Mapping[str, Any]) -> dict[str, Any]:
     """The experiment's settings as far as the space could give them."""
     return {key: own.get(key) for key, one in distributions.items() if contains(one, own.get(key))}
 

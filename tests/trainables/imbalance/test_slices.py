@@ -21,13 +21,13 @@ def everyone(number: int) -> np.ndarray:
 
 
 def test_slices_that_make_up_a_pass_hold_each_row_once() -> None:
-    parts = [slice_rows(everyone, CLASSES, begin, begin + 20, seed=1) for begin in range(0, 100, 20)]
+    parts = [slice_rows(everyone, len(CLASSES), CLASSES, begin, begin + 20, seed=1) for begin in range(0, 100, 20)]
     assert sorted(np.concatenate(parts).tolist()) == list(range(100))
 
 
 @given(st.integers(0, 250), st.integers(1, 60), st.integers(0, 5))
 def test_every_stretch_has_each_class_in_its_share(begin: int, size: int, seed: int) -> None:
-    rows = slice_rows(everyone, CLASSES, begin, begin + size, seed)
+    rows = slice_rows(everyone, len(CLASSES), CLASSES, begin, begin + size, seed)
     assert len(rows) == size
     for name, count in enumerate((80, 17, 3)):
         # One row more or less at each of its ends, in each of at most two passes.
@@ -35,8 +35,8 @@ def test_every_stretch_has_each_class_in_its_share(begin: int, size: int, seed: 
 
 
 def test_a_slice_across_two_passes_takes_the_end_of_one_and_the_begin_of_the_next() -> None:
-    whole = [slice_rows(everyone, CLASSES, 100 * number, 100 * number + 100, seed=0) for number in (0, 1)]
-    across = slice_rows(everyone, CLASSES, 90, 110, seed=0)
+    whole = [slice_rows(everyone, len(CLASSES), CLASSES, 100 * number, 100 * number + 100, seed=0) for number in (0, 1)]
+    across = slice_rows(everyone, len(CLASSES), CLASSES, 90, 110, seed=0)
     assert across.tolist() == [*whole[0][90:].tolist(), *whole[1][:10].tolist()]
     assert whole[0].tolist() != whole[1].tolist()
 

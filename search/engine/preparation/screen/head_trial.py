@@ -18,11 +18,9 @@ from rarecall.search.engine.preparation.baselines import TRIED_ROWS, unwritten
 from rarecall.search.engine.preparation.screen.inputs import ScreenInputs
 from rarecall.trainables.baselines.head_checkpoint import write_head
 from rarecall.trainables.baselines.inputs import Vectors
-from rarecall.trainables.baselines.linear import LinearHead
-from rarecall.trainables.baselines.rows import BaselineRows
 from rarecall.trainables.screen.screening import Candidate, fit_one
-from rarecall.trainables.tasks import Task, switched
-from rarecall.trainables.training.decision_rule import decide
+from rarecall.trainables.tasks import Task
+from rarecall.trainables.training.decision_rule import by_rule
 from rarecall.trainables.training.optimisation import frozen_precision, own_device
 
 # Its name, and where it stands below the run folder.
@@ -41,9 +39,11 @@ def record_head(chosen: Candidate, features: Vectors, given: ScreenInputs, ledge
     started, rows, data = time.perf_counter(), given.rows, given.data
     train = features.vectors[: len(rows.train)]
     head = fit_one(train, rows.train, data.task, chosen, given.loaded.experiment.search.seed)
-    task, predictions = _judged(head, chosen, features, rows, data.task, given.goal)
+    training, outputs = chosen.settings.training, head.outputs(features.vectors[len(rows.train) :])
+    rule = training.decision_rule
+    task, predictions = by_rule(data.task, outputs, rows.validation, rule, given.goal, training.seed)
     place = ledger.path.parent / HEAD_FOLDER
-    dtype = frozen_precision(chosen.settings.training.precision, own_device())
+    dtype = frozen_precision(training.precision, own_device())
     try:
         write_head(place, given.base, task, data.pad_id, head, train[:TRIED_ROWS], dtype)
         write_predictions(place / PREDICTIONS_NAME, predictions, task.label_space)
@@ -53,22 +53,10 @@ def record_head(chosen: Candidate, features: Vectors, given: ScreenInputs, ledge
     except OSError as failure:
         raise unwritten(place, failure) from failure
     epoch = _epoch(task, predictions, given.goal, time.perf_counter() - started, len(train))
-    if not chosen.settings.training.decision_rule.fit:
-        epoch = replace(epoch, rule=())
+    epoch = epoch if rule.fit else replace(epoch, rule=())
     ledger.append(TrialRecord(HEAD, {**chosen.params, ADAPTER: "head"}, origin=SCREEN).as_row())
     ledger.append(epoch.as_row())
     ledger.append(EndRow(HEAD, "completed", ENDED, round(time.time(), 3)).as_row())
-
-
-def _judged(
-    head: LinearHead, chosen: Candidate, features: Vectors, rows: BaselineRows, task: Task, goal: Goal
-) -> tuple[Task, Predictions]:
-    """The task with the rule in force, and predictions of the validation rows, as those of a trial."""
-    training, outputs = chosen.settings.training, head.outputs(features.vectors[len(rows.train) :])
-    task, rule = switched(task, training.decision_rule.keywords), training.decision_rule
-    if not rule.fit:
-        return task, task.predictions(outputs, rows.validation)
-    return decide(task, outputs, rows.validation, goal, rule.folds, training.seed)
 
 
 def _epoch(task: Task, predictions: Predictions, goal: Goal, seconds: float, rows_seen: int) -> EpochRow:
