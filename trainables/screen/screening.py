@@ -14,11 +14,11 @@ from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.criteria.ranking import score
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.trainables.baselines.linear import LinearHead
+from rarecall.trainables.baselines.quality import quality
 from rarecall.trainables.config import TrainingConfig
 from rarecall.trainables.data.examples import Examples, Labelled, Part
 from rarecall.trainables.data.split import split
 from rarecall.trainables.models.features import Features
-from rarecall.trainables.screen.quality import quality
 from rarecall.trainables.screen.stacked import HeadSettings, fit_heads
 from rarecall.trainables.tasks import Task
 from rarecall.trainables.training.decision_rule import by_rule
@@ -43,7 +43,7 @@ class Candidate:
 class Screened:
     """A candidate and what its head gave on held-out training rows.
 
-    quality: of the ranking alone (`screen.quality`). score: objective minus violations, as trials are compared; NaN for
+    quality: of the ranking alone. score: objective minus violations, as trials are compared; NaN for
     heads that were not among the best by quality.
     """
 
