@@ -33,7 +33,7 @@ from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.data.split import stratified_sample
 from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.models.classifier import load_classifier, load_processor
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix
 from rarecall.trainables.training.optimisation import frozen_precision, own_device
 from rarecall.trainables.training.request import TrialRequest
 from rarecall.trainables.training.session import TrainingSession

@@ -19,9 +19,9 @@ from ledger_speed import CRITERIA, LABELS, peak_megabytes
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.expectations import expectations
-from rarecall.analysis.runs.leaderboard import leaderboard
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
+from rarecall.analysis.runs.ranking.expectations import expectations
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard
 from rarecall.analysis.strict_json import dumps
 
 DISTINCT = 10_000

@@ -40,7 +40,7 @@ from one_training import test_metrics
 from raw_data import VARIABLE
 
 from rarecall.trainables.models.classifier import load_classifier
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix
 
 KEPT = 2
 GOAL = 5.0

@@ -89,8 +89,8 @@ def peak_megabytes() -> float:
 
 
 def read_ours(folder: Path) -> Callable[[], str]:
-    from rarecall.analysis.runs.leaderboard import leaderboard, to_text
     from rarecall.analysis.runs.ledger import read_ledger
+    from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_text
 
     def run() -> str:
         start = time.perf_counter()

@@ -25,7 +25,7 @@ from rarecall.analysis.criteria.judging import rank_keys
 from rarecall.analysis.criteria.ranking import judge, score
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.racing import raced
+from rarecall.analysis.runs.ranking.racing import raced
 from rarecall.analysis.text.table import Column, render_columns
 from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
 

@@ -276,7 +276,7 @@ class FoldFigure:
 
 
 def fold_figure(counts: Counts, table: Table) -> FoldFigure:
-    """As `analysis.runs.finalists` judges pooled predictions."""
+    """As `analysis.runs.ranking.finalists` judges pooled predictions."""
     metrics = metrics_of(counts, table.labels)
     met = sum(verdict.status == "met" for verdict in judge(metrics, table.criteria))
     drawn = posterior(predictions_of(counts), table.labels, {table.objective})

@@ -44,7 +44,7 @@ from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel, resolve_base
 from rarecall.trainables.models.classifier import ClassifierPool, load_classifier, load_processor
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix, kept_layers
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix, kept_layers
 from rarecall.trainables.training.epoch import EpochResult
 from rarecall.trainables.training.loop import train
 from rarecall.trainables.training.request import TrialRequest

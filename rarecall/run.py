@@ -12,14 +12,14 @@ from rarecall.analysis.diagnosis import diagnose
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.plugins.stored import trusting
 from rarecall.analysis.predictions.outside_file import Meaning
-from rarecall.analysis.runs import finalists as finals
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.expectations import expectations
-from rarecall.analysis.runs.leaderboard import leaderboard, winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking import finalists as finals
+from rarecall.analysis.runs.ranking.expectations import expectations
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, winner
+from rarecall.analysis.runs.ranking.standings import RankBy
 from rarecall.analysis.runs.run import EpochRow
 from rarecall.analysis.runs.run import Run as Records
-from rarecall.analysis.runs.standings import RankBy
 from rarecall.analysis.uncertainty.intervals import LEVEL
 from rarecall.html import table_page
 

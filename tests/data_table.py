@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 
 from rarecall.analysis.errors import InputError
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.locations import data_files
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.locations import data_files
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.tasks.config import TaskConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"

@@ -24,7 +24,7 @@ from rarecall import register_loss, register_metric, register_sampler, register_
 from rarecall.analysis.metrics.means import ratio
 from rarecall.analysis.metrics.widths import recall_width
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.trainables.data.cells import number_of
+from rarecall.trainables.data.reading.cells import number_of
 from rarecall.trainables.tasks import Multiclass, TaskSection
 from rarecall.trainables.tasks.reading import Truth
 

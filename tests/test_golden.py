@@ -13,9 +13,9 @@ from rarecall.analysis.evaluation.targets import open_target
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.outside_file import Meaning
 from rarecall.analysis.report import write_report
-from rarecall.analysis.runs.finalists import finalists
-from rarecall.analysis.runs.leaderboard import leaderboard, to_json
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.finalists import finalists
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_json
 from rarecall.search.experiment.schema import load_experiment
 from rarecall.search.predict.command import PredictOptions, predict
 from rarecall.search.review.diagnose import open_case

@@ -16,8 +16,8 @@ from rarecall.analysis.metrics.evaluation import Confusion
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.ranking.standings import Standing, standings
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.standings import Standing, standings
 
 About = Literal["trial", "run"]
 

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from rarecall.analysis.diagnosis.rules import Case, Change, Observed, rule
 from rarecall.analysis.diagnosis.symptom_rules import FEW_ROWS
-from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.settings import GAMMA, RANK, RATE, RATIO, SAMPLING_STRENGTH, STRENGTH
 from rarecall.analysis.text.wording import probability_text, value_text
 

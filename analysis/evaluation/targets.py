@@ -15,9 +15,9 @@ from rarecall.analysis.predictions.parquet_file import PREDICTIONS_NAME, read_pr
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.baselines import baselines_of
-from rarecall.analysis.runs.expectations import expectations
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
+from rarecall.analysis.runs.ranking.expectations import expectations
+from rarecall.analysis.runs.ranking.leaderboard import winner
 from rarecall.analysis.runs.run import Run
 
 

@@ -12,12 +12,12 @@ from rarecall.analysis.evaluation.evaluation import Evaluation, evaluated
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.expectations import expectations
-from rarecall.analysis.runs.finalists import Finalist, finalists
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.opened import Opened, read_opened
+from rarecall.analysis.runs.ranking.expectations import expectations
+from rarecall.analysis.runs.ranking.finalists import Finalist, finalists
+from rarecall.analysis.runs.ranking.leaderboard import winner
+from rarecall.analysis.runs.ranking.standings import Standing, standings
 from rarecall.analysis.runs.run import Run, TrialRecord
-from rarecall.analysis.runs.standings import Standing, standings
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval, exact
 
 Texts = Mapping[int, str]

@@ -8,8 +8,8 @@ from typing import Any
 from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.report.contents import Report
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.runs.run import EpochRow
-from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.strict_json import dumps
 
 HISTORY_NAME, METADATA_NAME = "training_history.json", "training_metadata.json"

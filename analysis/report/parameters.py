@@ -14,7 +14,7 @@ from scipy.stats import norm, spearmanr
 
 from rarecall.analysis.arrays import FloatArray
 from rarecall.analysis.report.parameter_values import Value, names_of, numbers_of, values_of
-from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval
 
 # Trials that it takes to say anything at all, and to grow a forest.

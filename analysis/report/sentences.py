@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rarecall.analysis.criteria.criterion import Status, split_key
 from rarecall.analysis.criteria.verdicts import Finding
 from rarecall.analysis.report.contents import Report
-from rarecall.analysis.runs.standings import bargain
+from rarecall.analysis.runs.ranking.standings import bargain
 from rarecall.analysis.text.opened import elsewhere_text, others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text
 

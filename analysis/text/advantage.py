@@ -3,7 +3,7 @@
 import math
 
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
-from rarecall.analysis.runs.advantage import Advantage
+from rarecall.analysis.runs.ranking.advantage import Advantage
 from rarecall.analysis.text.wording import is_share, value_text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.criteria.verdicts import assess
-from rarecall.analysis.runs.finalists import Finalist
+from rarecall.analysis.runs.ranking.finalists import Finalist
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.table import Column, render_columns
 from rarecall.analysis.text.verdicts import verdict_lines, wrapped

@@ -8,13 +8,12 @@ from dataclasses import replace
 
 from rarecall.analysis.criteria.criterion import SECONDS
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
-from rarecall.analysis.runs.advantage import advantage
-from rarecall.analysis.runs.expectations import Expectations
-from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.opened import Opened
-from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.separation import separation
-from rarecall.analysis.runs.standings import (
+from rarecall.analysis.runs.ranking.advantage import advantage
+from rarecall.analysis.runs.ranking.expectations import Expectations
+from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER
+from rarecall.analysis.runs.ranking.separation import separation
+from rarecall.analysis.runs.ranking.standings import (
     RankBy,
     Standing,
     bargain,
@@ -23,6 +22,7 @@ from rarecall.analysis.runs.standings import (
     objective_text,
     pareto_set,
 )
+from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.separation import separation_text
 from rarecall.analysis.text.table import Column, cut, fitting, render_columns, short_names, total_width

@@ -1,6 +1,6 @@
 """That more trials would be chosen among by chance, in two sentences."""
 
-from rarecall.analysis.runs.separation import Separation
+from rarecall.analysis.runs.ranking.separation import Separation
 from rarecall.analysis.text.wording import is_share
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.criterion import Verdict, split_key
 from rarecall.analysis.metrics import registry as metric_registry
-from rarecall.analysis.runs.expectations import Expectations, assessed
 from rarecall.analysis.runs.opened import Opened
+from rarecall.analysis.runs.ranking.expectations import Expectations, assessed
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.text.opened import elsewhere_text, opened_lines
 from rarecall.analysis.text.table import cell_len, pad
 from rarecall.analysis.text.verdicts import INDENT, verdict_lines

@@ -60,7 +60,7 @@ def finalists(run: Path, count: int, folds: int, all_folds: bool, overwrite: boo
     the few of one split. Folds are added to the finalists that may still win, and no more once they cannot change
     which one does. What is there already is not trained again.
     """
-    from rarecall.analysis.runs.finalists import finalists as finalists_of
+    from rarecall.analysis.runs.ranking.finalists import finalists as finalists_of
     from rarecall.analysis.text.finalists import finalists_text
     from rarecall.search.engine.retraining.finalists import FinalsOptions
     from rarecall.search.engine.search import train_finalists
@@ -85,7 +85,7 @@ def _loaded(experiment: Path, assignments: tuple[str, ...], quick: bool, sample:
 
 
 def _launch(loaded: Any, folder: Path, resume: bool, overwrite: bool, address: str | None) -> None:
-    from rarecall.analysis.runs.leaderboard import winner
+    from rarecall.analysis.runs.ranking.leaderboard import winner
     from rarecall.search.engine.launch import LaunchOptions
     from rarecall.search.engine.search import run_search
 

@@ -89,7 +89,7 @@ def profile(experiment: Path, assignments: tuple[str, ...], png: Path | None, as
 @JSON
 def baseline(experiment: Path, assignments: tuple[str, ...], test: bool, as_json: bool) -> None:
     """Say what simple models reach on EXPERIMENT without a search: majority, TF-IDF or pixels, frozen features."""
-    from rarecall.analysis.runs.leaderboard import baselines_json
+    from rarecall.analysis.runs.ranking.leaderboard import baselines_json
     from rarecall.analysis.text.leaderboard import baseline_lines
     from rarecall.search.engine.preparation.baselines import baselines_alone
     from rarecall.search.experiment.overrides import parse_assignments

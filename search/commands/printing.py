@@ -8,7 +8,7 @@ import click
 from rarecall.analysis.visible import visible, visible_json
 
 if TYPE_CHECKING:
-    from rarecall.analysis.runs.standings import RankBy
+    from rarecall.analysis.runs.ranking.standings import RankBy
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -29,9 +29,9 @@ def print_notes(notes: Iterable[str]) -> None:
 
 def print_leaderboard(run: Any, width: int, limit: int | None, rank_by: "RankBy" = "criteria") -> None:
     """The leaderboard as text, and the finalists below it where there are some."""
-    from rarecall.analysis.runs.finalists import finalists as finalists_of
-    from rarecall.analysis.runs.leaderboard import leaderboard as rank
-    from rarecall.analysis.runs.leaderboard import to_text
+    from rarecall.analysis.runs.ranking.finalists import finalists as finalists_of
+    from rarecall.analysis.runs.ranking.leaderboard import leaderboard as rank
+    from rarecall.analysis.runs.ranking.leaderboard import to_text
     from rarecall.analysis.text.finalists import finalists_text
 
     echo(to_text(rank(run, rank_by), run, width, limit=limit))

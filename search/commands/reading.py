@@ -12,7 +12,7 @@ from rarecall.search.commands.printing import echo, echo_json, print_leaderboard
 
 if TYPE_CHECKING:
     from rarecall.analysis.report import Form
-    from rarecall.analysis.runs.standings import RankBy
+    from rarecall.analysis.runs.ranking.standings import RankBy
 
 
 @command(
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 )
 def leaderboard(run: Path, form: str | None, raw: bool, limit: int | None, rank_by: "RankBy") -> None:
     """Rank the trials of RUN: criteria met, what the others lack, the objective; each counts with its best epoch."""
-    from rarecall.analysis.runs.leaderboard import leaderboard as rank
-    from rarecall.analysis.runs.leaderboard import to_csv, to_json
     from rarecall.analysis.runs.ledger import read_ledger
+    from rarecall.analysis.runs.ranking.leaderboard import leaderboard as rank
+    from rarecall.analysis.runs.ranking.leaderboard import to_csv, to_json
 
     records = read_ledger(run)
     for problem in records.problems:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from rarecall.search.draft.looks import ColumnLook, FileLook
-from rarecall.trainables.data.cells import flag_of
 from rarecall.trainables.data.files.options import unusable
+from rarecall.trainables.data.reading.cells import flag_of
 
 # Names that label columns have, the likeliest first.
 LABEL_NAMES = ("label", "labels", "class", "target", "category", "tags", "y")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rarecall.analysis.predictions.label_names import label_of
-from rarecall.trainables.data.cells import number_of
 from rarecall.trainables.data.files.formats import file_rows
 from rarecall.trainables.data.files.options import Tell
-from rarecall.trainables.data.listed import NotAListError, listed_cells
+from rarecall.trainables.data.reading.cells import number_of
+from rarecall.trainables.data.reading.listed import NotAListError, listed_cells
 
 # Beyond so many different values a column is no label, and they are no longer counted.
 MOST_VALUES = 1000

@@ -28,7 +28,7 @@ from rarecall.trainables.models.classifier import (
     load_processor,
     open_pool,
 )
-from rarecall.trainables.models.frozen_prefix import entry_width, state_bytes
+from rarecall.trainables.models.frozen.frozen_prefix import entry_width, state_bytes
 from rarecall.trainables.tasks import writes_answers
 from rarecall.trainables.training.forward import predict_outputs
 from rarecall.trainables.training.learning import PREDICTION_BATCH_FACTOR, open_forward

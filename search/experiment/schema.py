@@ -26,7 +26,7 @@ from rarecall.search.experiment.space import (
 from rarecall.search.experiment.validation_errors import faults_of, nearest, value_fault
 from rarecall.search.experiment.yaml_file import read_extended
 from rarecall.trainables.config import TrialConfig, check_loss
-from rarecall.trainables.data.locations import resolved
+from rarecall.trainables.data.reading.locations import resolved
 from rarecall.trainables.imbalance import sampling, schemes
 from rarecall.trainables.section import Section
 from rarecall.trainables.tasks.config import default_loss, loss_parameters, loss_target

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import winner
+from rarecall.analysis.runs.ranking.standings import as_trial, standings
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.standings import as_trial, standings
 from rarecall.analysis.text.opened import opened_lines
 from rarecall.analysis.text.winner import no_winner
 from rarecall.search.engine.folder.run_folder import find_run

@@ -4,7 +4,7 @@ from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.expectations import expectations
+from rarecall.analysis.runs.ranking.expectations import expectations
 from rarecall.analysis.runs.run import EpochRow, Run
 from rarecall.analysis.text.winner import FOUND_NONE
 from rarecall.analysis.text.wording import interval_text, value_text

@@ -25,7 +25,7 @@ from rarecall.search.predict.summary import band_lines, summary_lines
 from rarecall.search.predict.table import table_columns, table_schema
 from rarecall.trainables.data.files.formats import AS_THEY_ARE
 from rarecall.trainables.data.files.options import FileOptions
-from rarecall.trainables.data.unlabelled import Source, Survey, chunks, survey, unlabelled
+from rarecall.trainables.data.reading.unlabelled import Source, Survey, chunks, survey, unlabelled
 from rarecall.trainables.exported.names import CALIBRATION_FILE, DECISION_RULE_FILE, EXPERIMENT_FILE, WEIGHT_FILES
 from rarecall.trainables.exported.predictor import load_task, open_predictor
 from rarecall.trainables.tasks import Task

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.encoding import EncodedSplit
-from rarecall.trainables.data.unlabelled import Unlabelled, as_examples
+from rarecall.trainables.data.reading.unlabelled import Unlabelled, as_examples
 from rarecall.trainables.exported.predictor import Predictor
 
 Rows = list[Unlabelled]

@@ -18,7 +18,7 @@ from rarecall.search.predict.engine import LocalEngine
 from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.predict.labelled import labelled_by
 from rarecall.search.predict.table import ERROR, ROW, table_columns, table_schema
-from rarecall.trainables.data.unlabelled import Source, chunks, survey, unlabelled
+from rarecall.trainables.data.reading.unlabelled import Source, chunks, survey, unlabelled
 from rarecall.trainables.exported.predictor import Predictor, open_predictor
 
 

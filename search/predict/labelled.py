@@ -12,8 +12,8 @@ from rarecall.search.predict.command import BATCH_ROWS, read_experiment
 from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.review.facts import measured_facts
 from rarecall.trainables.config import DataConfig, SplitConfig, TrialConfig
-from rarecall.trainables.data.locations import label_names
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.locations import label_names
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.exported.predictor import Predictor, open_predictor
 from rarecall.trainables.tasks import Task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig

@@ -26,7 +26,7 @@ from rarecall.search.cluster.travel import travelling
 from rarecall.search.predict.engine import Rows, Tell, usable_rows
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.data.unlabelled import as_examples
+from rarecall.trainables.data.reading.unlabelled import as_examples
 from rarecall.trainables.exported.names import WEIGHT_FILES
 from rarecall.trainables.exported.predictor import open_predictor
 

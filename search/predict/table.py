@@ -12,7 +12,7 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.parquet_file import OVERALL
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.trainables.data.files.columns import cell_at
-from rarecall.trainables.data.unlabelled import Source, Unlabelled
+from rarecall.trainables.data.reading.unlabelled import Source, Unlabelled
 from rarecall.trainables.tasks import Task, TieredScores
 
 ROW, LABEL, CUT_DISTANCE, ERROR, REVIEW = "row", "predicted", "cut_distance", "error", "review"

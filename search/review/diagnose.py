@@ -8,8 +8,8 @@ from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.diagnosis import Case, Change
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
+from rarecall.analysis.runs.ranking.standings import standings
 from rarecall.analysis.runs.run import Run, TrialRecord
-from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.settings import VALUES
 from rarecall.search.engine.folder.run_folder import find_run
 from rarecall.search.experiment.schema import LoadedExperiment, load_experiment

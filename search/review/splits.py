@@ -14,8 +14,8 @@ from rarecall.search.review.data import run_data
 from rarecall.trainables.config import TrialConfig
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.files.formats import file_rows
-from rarecall.trainables.data.locations import data_files, label_names
-from rarecall.trainables.data.reader import file_options, read_rows
+from rarecall.trainables.data.reading.locations import data_files, label_names
+from rarecall.trainables.data.reading.reader import file_options, read_rows
 
 ROW, TRUE = "row", "true"
 PREFIX = "rarecall_"

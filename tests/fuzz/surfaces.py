@@ -21,8 +21,8 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.outside_file import Meaning, read_told
-from rarecall.analysis.runs.leaderboard import leaderboard, to_csv, to_json, to_text
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_csv, to_json, to_text
 from rarecall.search.engine.searcher import _journal_storage
 from rarecall.search.experiment.overrides import parse_assignments
 from rarecall.search.experiment.schema import experiment_from, load_experiment
@@ -32,7 +32,7 @@ from rarecall.search.review.facts import known_decision, known_facts
 from rarecall.trainables.config import DataConfig
 from rarecall.trainables.data.files.formats import file_rows
 from rarecall.trainables.data.files.options import FileOptions
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.exported.predictor import load_task
 from rarecall.trainables.tasks.config import TaskConfig
 from tests.workbook import workbook

@@ -11,8 +11,8 @@ from rarecall.trainables.baselines.linear import LinearHead
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import ClassifierPool
-from rarecall.trainables.models.features import Features
-from rarecall.trainables.models.linear_head import put_linear_head
+from rarecall.trainables.models.frozen.features import Features
+from rarecall.trainables.models.frozen.linear_head import put_linear_head
 from rarecall.trainables.models.manifest import write_manifest
 from rarecall.trainables.tasks import Ordinal, Task
 

@@ -17,7 +17,7 @@ from rarecall.trainables.data.encoding import EncodedSplit, encode
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import load_classifier, load_processor
-from rarecall.trainables.models.features import (
+from rarecall.trainables.models.frozen.features import (
     Features,
     TooSlowError,
     features_file,

@@ -7,7 +7,7 @@ import numpy as np
 from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.trainables.config import SplitConfig
-from rarecall.trainables.data.reader import SPLITS, Reading
+from rarecall.trainables.data.reading.reader import SPLITS, Reading
 from rarecall.trainables.data.split import split
 
 Parts = dict[str, IntArray]

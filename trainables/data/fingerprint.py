@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.locations import ROLES
-from rarecall.trainables.data.reader import Reading
+from rarecall.trainables.data.reading.locations import ROLES
+from rarecall.trainables.data.reading.reader import Reading
 from rarecall.trainables.tasks.config import TaskConfig
 
 # How a file is written does not change what is in it.

@@ -12,16 +12,16 @@ from rarecall.analysis.arrays import IntArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.settings import BASE, MAX_TRAIN_ROWS
 from rarecall.trainables.config import DataConfig, TrialConfig
-from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.dividing import divided
 from rarecall.trainables.data.encoding import EncodedSplit
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.fingerprint import content_hash, file_hash
 from rarecall.trainables.data.folds import trial_folds
-from rarecall.trainables.data.locations import data_files, label_names
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
 from rarecall.trainables.data.prompts import encode_for, fitted
-from rarecall.trainables.data.reader import Reading, first_faults, read_rows
+from rarecall.trainables.data.reading.cells import listed
+from rarecall.trainables.data.reading.locations import data_files, label_names
+from rarecall.trainables.data.reading.reader import Reading, first_faults, read_rows
 from rarecall.trainables.data.split import group_ids, stratified_sample
 from rarecall.trainables.models.quantization import check_installed
 from rarecall.trainables.tasks import Task, build_task, default_minority

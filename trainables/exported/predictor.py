@@ -27,7 +27,7 @@ from rarecall.trainables.data.prompts import encode_for
 from rarecall.trainables.exported.names import ADAPTER_FILE, BASE_FOLDER, DECISION_RULE_FILE
 from rarecall.trainables.exported.reload import load_processor, takes_images
 from rarecall.trainables.exported.stock import head_shift, unshifted
-from rarecall.trainables.models.first_token import compute_first_token_only
+from rarecall.trainables.models.frozen.first_token import compute_first_token_only
 from rarecall.trainables.models.generator import Writer
 from rarecall.trainables.models.quiet import quiet_transformers
 from rarecall.trainables.tasks import InstructedScores, Task, build_task, keyword_rules, switched, writes_answers

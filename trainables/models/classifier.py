@@ -33,7 +33,7 @@ from rarecall.trainables.models.architectures import (
 )
 from rarecall.trainables.models.base_check import check_text_base, read_config, told_in_one_line
 from rarecall.trainables.models.bases import BaseModel
-from rarecall.trainables.models.first_token import compute_first_token_only
+from rarecall.trainables.models.frozen.first_token import compute_first_token_only
 from rarecall.trainables.models.quantization import Quantization, loading
 from rarecall.trainables.models.quiet import quiet_transformers
 from rarecall.trainables.tasks import Task, writes_answers

@@ -18,7 +18,7 @@ from rarecall.trainables.baselines.quality import quality
 from rarecall.trainables.config import TrainingConfig
 from rarecall.trainables.data.examples import Examples, Labelled, Part
 from rarecall.trainables.data.split import split
-from rarecall.trainables.models.features import Features
+from rarecall.trainables.models.frozen.features import Features
 from rarecall.trainables.screen.stacked import HeadSettings, fit_heads
 from rarecall.trainables.tasks import Task
 from rarecall.trainables.training.decision_rule import by_rule

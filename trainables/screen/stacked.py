@@ -17,7 +17,7 @@ from rarecall.losses import Loss
 from rarecall.trainables.baselines.linear import LinearHead
 from rarecall.trainables.config import TrainingConfig
 from rarecall.trainables.data.examples import Labelled
-from rarecall.trainables.models.features import Features
+from rarecall.trainables.models.frozen.features import Features
 from rarecall.trainables.tasks import Task
 from rarecall.trainables.training.mitigation import mitigation
 

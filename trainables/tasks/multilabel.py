@@ -14,8 +14,8 @@ from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.errors import Fault
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.examples import Labelled
+from rarecall.trainables.data.reading.cells import listed
 from rarecall.trainables.section import Name
 from rarecall.trainables.tasks.multiclass import Names
 from rarecall.trainables.tasks.protocol import Outputs, Target, Targets, finite, logit, sigmoid

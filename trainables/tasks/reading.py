@@ -9,7 +9,7 @@ import numpy as np
 from rarecall.analysis.arrays import FloatArray, IntArray
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_names import label_of
-from rarecall.trainables.data.cells import (
+from rarecall.trainables.data.reading.cells import (
     flag_of,
     flag_problem,
     label_problem,
@@ -18,7 +18,7 @@ from rarecall.trainables.data.cells import (
     number_of,
     number_problem,
 )
-from rarecall.trainables.data.listed import listed_cells, multi_hot
+from rarecall.trainables.data.reading.listed import listed_cells, multi_hot
 
 # Cells by column, one for each row.
 Columns = Mapping[str, Any]

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from rarecall.analysis.arrays import IntArray
-from rarecall.trainables.data.cells import unknown_label
+from rarecall.trainables.data.reading.cells import unknown_label
 from rarecall.trainables.section import joined_errors, key_errors
 from rarecall.trainables.tasks.protocol import Task
 from rarecall.trainables.tasks.section import TaskSection

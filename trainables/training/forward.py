@@ -12,7 +12,7 @@ from rarecall.analysis.arrays import IntArray
 from rarecall.trainables.config import ModelConfig
 from rarecall.trainables.data.encoding import EncodedSplit
 from rarecall.trainables.models.architectures import new_head
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix, kept_layers
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix, kept_layers
 from rarecall.trainables.models.sharding import is_sharded
 from rarecall.trainables.tasks.protocol import Outputs
 from rarecall.trainables.training.augmentation import Augmentation

@@ -5,7 +5,7 @@ import math
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.sentences import order
 from rarecall.analysis.report.word.layout import Layout
-from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.text.finalists import race_text, uncorrected
 from rarecall.analysis.text.table import short_names
 from rarecall.analysis.text.winner import plain

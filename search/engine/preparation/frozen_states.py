@@ -11,7 +11,7 @@ from rarecall.trainables.config import AugmentationConfig
 from rarecall.trainables.data.prepared import PreparedData
 from rarecall.trainables.models.bases import BaseModel
 from rarecall.trainables.models.classifier import load_classifier
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from rarecall.trainables.tasks import writes_answers
 from rarecall.trainables.training.optimisation import frozen_precision
 

@@ -12,8 +12,8 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.settings import SECOND_OBJECTIVE, VALUES
 from rarecall.search.experiment.schema import Experiment
-from rarecall.trainables.data.cells import listed
 from rarecall.trainables.data.prepared import LabelledSplits, PreparedData
+from rarecall.trainables.data.reading.cells import listed
 
 
 def goal_of(experiment: Experiment, labels: LabelSpace) -> Goal:

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.runs.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER
+from rarecall.analysis.runs.ranking.standings import Standing, standings
 from rarecall.analysis.runs.run import Run, TrialRecord
-from rarecall.analysis.runs.standings import Standing, standings
 from rarecall.analysis.settings import PATIENCE, SEED
 from rarecall.search.cluster.session import SlotLayout, layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView

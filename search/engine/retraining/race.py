@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rarecall.analysis.runs.finalists import race_of
 from rarecall.analysis.runs.ledger import read_ledger
-from rarecall.analysis.runs.racing import Race
+from rarecall.analysis.runs.ranking.finalists import race_of
+from rarecall.analysis.runs.ranking.racing import Race
 from rarecall.analysis.runs.run import Run
 from rarecall.trainables.training.request import TrialRequest
 

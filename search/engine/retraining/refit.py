@@ -12,10 +12,10 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
+from rarecall.analysis.runs.ranking.finalists import finalists
+from rarecall.analysis.runs.ranking.standings import standings
 from rarecall.analysis.runs.run import REFIT, Run, TrialRecord
-from rarecall.analysis.runs.standings import standings
 from rarecall.analysis.settings import MAX_TRAIN_ROWS, ROWS_PER_EPOCH
 from rarecall.search.cluster.session import layout, ray_session
 from rarecall.search.display.live import LiveView, SearchView

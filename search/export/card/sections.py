@@ -6,11 +6,11 @@ from typing import Any
 
 from rarecall.analysis.criteria.verdicts import Assessment, Finding
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.baselines import baselines_of
 from rarecall.analysis.runs.opened import Opened
+from rarecall.analysis.runs.ranking.advantage import advantage
+from rarecall.analysis.runs.ranking.standings import baseline_standings, standing_at
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import baseline_standings, standing_at
 from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.opened import others_text
 from rarecall.analysis.text.wording import interval_text, probability_text, value_text

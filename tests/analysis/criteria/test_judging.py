@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.criteria.judging import MetricsTable, judge_all, rank_keys
 from rarecall.analysis.criteria.ranking import rank_key, score
-from rarecall.analysis.runs.pareto_front import pareto
+from rarecall.analysis.runs.ranking.pareto_front import pareto
 
 LINES = (
     "accuracy >= 0.5",

@@ -14,7 +14,7 @@ from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpa
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
-from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.runs.ranking.standings import standings
 
 CLASSES = LabelSpace(classes=("common", "rare", "rarest"), minority=("rare", "rarest"))
 SCORES = LabelSpace(("low", "high"), ("high",), ("one", "other"), CatastrophicRule(4.0, 8.0), ordered=True)

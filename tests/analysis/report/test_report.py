@@ -24,7 +24,7 @@ from rarecall.analysis.report.html.drawing.scale import Scale, around
 from rarecall.analysis.report.parameters import effects, spearman
 from rarecall.analysis.report.row_list import rare_rows
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
-from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.runs.ranking.standings import standings
 from rarecall.analysis.uncertainty.intervals import exact
 
 VOID = {"br", "col", "input", "meta"}

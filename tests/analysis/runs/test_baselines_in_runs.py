@@ -15,11 +15,11 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.report import of_run, page
-from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.baseline import BaselineRow
-from rarecall.analysis.runs.leaderboard import leaderboard, to_csv, to_json, to_text, winner
 from rarecall.analysis.runs.ledger import read_ledger
-from rarecall.analysis.runs.standings import baseline_standings, standings
+from rarecall.analysis.runs.ranking.advantage import advantage
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_csv, to_json, to_text, winner
+from rarecall.analysis.runs.ranking.standings import baseline_standings, standings
 from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.uncertainty.intervals import Interval
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
-from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.runs.ranking.standings import standings
 
 WriteLedger = Callable[..., Path]
 

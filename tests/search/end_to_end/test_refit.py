@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import winner
 from tests.command_line import rarecall, write_experiment
 
 ROWS = 160

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from rarecall.analysis.predictions.parquet_file import read_predictions
-from rarecall.analysis.runs.finalists import FINALISTS_FOLDER, finalists
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER, finalists
+from rarecall.analysis.runs.ranking.leaderboard import winner
 from tests.command_line import rarecall
 
 GRADES = {

@@ -176,7 +176,7 @@ ELSEWHERE = {
     "search.time_budget": "tests/search/engine/test_recorder.py",
     "search.finalists.count": "tests/search/end_to_end/test_tasks_end_to_end.py",
     "search.finalists.folds": "tests/search/end_to_end/test_tasks_end_to_end.py",
-    "search.finalists.race": "tests/analysis/runs/test_finalists.py",
+    "search.finalists.race": "tests/analysis/runs/ranking/test_finalists.py",
     "search.refit": "tests/search/end_to_end/test_refit.py",
     "search.trackers": "tests/search/engine/test_trackers.py",
     "search.baselines": "tests/search/engine/preparation/test_baselines.py",

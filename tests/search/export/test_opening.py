@@ -12,9 +12,9 @@ from rich.console import Console
 from rarecall.analysis.errors import RunError
 from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.analysis.report import form_of, of_run, write_history, write_report
-from rarecall.analysis.runs import leaderboard as board
 from rarecall.analysis.runs.ledger import Ledger, read_ledger
 from rarecall.analysis.runs.opened import read_opened
+from rarecall.analysis.runs.ranking import leaderboard as board
 from rarecall.search.commands.models import MISSED_ON_TEST, export
 from rarecall.search.export import command
 from rarecall.search.export.card.sections import criteria_section, opening_section

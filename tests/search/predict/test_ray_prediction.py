@@ -20,7 +20,7 @@ from rarecall.search.predict import command as module
 from rarecall.search.predict import ray_engine as ray_prediction
 from rarecall.search.predict.command import PredictOptions, predict, read_experiment
 from rarecall.search.predict.ray_engine import ray_engine
-from rarecall.trainables.data.unlabelled import Source, chunks, unlabelled
+from rarecall.trainables.data.reading.unlabelled import Source, chunks, unlabelled
 from rarecall.trainables.exported.predictor import load_task
 from tests.conftest import RAY_CPUS
 from tests.exported_folder import export_folder, texts

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from rarecall.analysis.errors import InputError
 from rarecall.trainables.config import DataConfig, TrialConfig
-from rarecall.trainables.data.listed import NotAListError, listed_cells
 from rarecall.trainables.data.prepare import load_splits
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.listed import NotAListError, listed_cells
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.tasks.config import TaskConfig
 
 ONE = {"kind": "multiclass"}

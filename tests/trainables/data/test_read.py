@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from rarecall.analysis.errors import InputError
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.tasks.config import TaskConfig
 
 CLASSES = {"kind": "multiclass"}

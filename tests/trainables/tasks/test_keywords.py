@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from rarecall.trainables.config import DataConfig, TrialConfig
 from rarecall.trainables.data.encoding import encode, joined
 from rarecall.trainables.data.examples import Examples, Part
-from rarecall.trainables.data.reader import read_rows
+from rarecall.trainables.data.reading.reader import read_rows
 from rarecall.trainables.models.classifier import load_processor
 from rarecall.trainables.tasks import build_task, keyword_rules, switched
 from rarecall.trainables.tasks.config import TaskConfig

@@ -16,7 +16,7 @@ from rarecall.trainables.data.encoding import joined
 from rarecall.trainables.data.folds import one_fold
 from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix
 from rarecall.trainables.training.decision_rule import decide
 from rarecall.trainables.training.loop import Start, train
 from rarecall.trainables.training.request import TrialRequest

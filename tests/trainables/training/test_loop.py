@@ -15,7 +15,7 @@ from rarecall.trainables.data.prepare import prepare
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.bases import resolve_base
 from rarecall.trainables.models.classifier import ClassifierPool, load_tokenizer
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix
 from rarecall.trainables.training.batches import pad
 from rarecall.trainables.training.epoch import EpochOutputs, Pass, last_passes, result_of
 from rarecall.trainables.training.forward import Forward, predict_outputs

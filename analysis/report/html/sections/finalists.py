@@ -5,7 +5,7 @@ from rarecall.analysis.report.html.drawing.strip import amount_scale, share_scal
 from rarecall.analysis.report.html.markup import Child, element
 from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
-from rarecall.analysis.runs.finalists import Finalist
+from rarecall.analysis.runs.ranking.finalists import Finalist
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.finalists import race_text, uncorrected
 from rarecall.analysis.text.wording import interval_text, is_share, value_text

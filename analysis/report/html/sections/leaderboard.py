@@ -13,7 +13,7 @@ from rarecall.analysis.report.html.sections.section import Section
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import counted, order
 from rarecall.analysis.runs.baselines import baselines_of
-from rarecall.analysis.runs.standings import Standing, baseline_standings, pareto_set
+from rarecall.analysis.runs.ranking.standings import Standing, baseline_standings, pareto_set
 from rarecall.analysis.text.table import short_names
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import distance_text, duration_text, value_text

@@ -15,7 +15,7 @@ from rarecall.analysis.report.html.table import scrolling
 from rarecall.analysis.report.parameter_values import values_of
 from rarecall.analysis.report.parameters import Effects
 from rarecall.analysis.report.sentences import counted
-from rarecall.analysis.runs.standings import Standing
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.text.table import cut, short_names
 
 _WIDTH, _GAP, _EDGE, _TOP, _BOTTOM = 900.0, 128.0, 56.0, 44.0, 300.0

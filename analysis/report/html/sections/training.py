@@ -30,8 +30,8 @@ from rarecall.analysis.report.training import (
     usual,
     validation_loss,
 )
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.runs.run import EpochRow
-from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.text.wording import value_text
 
 

@@ -11,7 +11,7 @@ from rarecall.analysis.report.html.markup import Child, Markup, element
 from rarecall.analysis.report.html.sections.section import Section, note
 from rarecall.analysis.report.html.table import Cell, Heading, table, words
 from rarecall.analysis.report.sentences import SIGNS, decision, finding_text, headline, joint, selection, tested
-from rarecall.analysis.runs.advantage import advantage
+from rarecall.analysis.runs.ranking.advantage import advantage
 from rarecall.analysis.text.advantage import advantage_text
 from rarecall.analysis.text.winner import plain
 from rarecall.analysis.text.wording import distance_text, is_share, value_text

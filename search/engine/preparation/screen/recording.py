@@ -12,7 +12,7 @@ from rarecall.search.engine.preparation.screen.candidates import candidates
 from rarecall.search.engine.preparation.screen.head_trial import record_head
 from rarecall.search.engine.preparation.screen.inputs import ScreenInputs
 from rarecall.trainables.baselines.suite import Encoder, obstacle
-from rarecall.trainables.models.features import TooSlowError
+from rarecall.trainables.models.frozen.features import TooSlowError
 from rarecall.trainables.screen.importance import importances
 from rarecall.trainables.screen.screening import Screened, screen
 

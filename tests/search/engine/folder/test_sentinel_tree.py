@@ -13,14 +13,14 @@ import pytest
 
 from rarecall.analysis.errors import RarecallError
 from rarecall.analysis.evaluation.targets import open_target
-from rarecall.analysis.runs.leaderboard import leaderboard, to_csv, to_text
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_csv, to_text
 from rarecall.analysis.runs.run import EpochRow, TrialRecord
 from rarecall.search.engine.folder.run_folder import RunFolder
 from rarecall.search.predict.command import read_experiment
 from rarecall.search.review.diagnose import open_case
 from rarecall.search.review.facts import known_facts
-from rarecall.trainables.data.records import read_records
+from rarecall.trainables.data.reading.records import read_records
 from rarecall.trainables.models.bases import resolve_base
 from tests.idle_session import HEADER
 

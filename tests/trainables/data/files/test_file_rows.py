@@ -8,8 +8,8 @@ import pytest
 from rarecall.analysis.errors import InputError
 from rarecall.trainables.data.files.formats import file_rows
 from rarecall.trainables.data.files.options import FileOptions
-from rarecall.trainables.data.records import read_records
-from rarecall.trainables.data.unlabelled import KEPT_FAULTS, Source, survey, unlabelled
+from rarecall.trainables.data.reading.records import read_records
+from rarecall.trainables.data.reading.unlabelled import KEPT_FAULTS, Source, survey, unlabelled
 
 QUOTED = FileOptions(quoting="standard")
 ODD = ['plain, with "quotes"', "two\nlines", "  ", "a\u2028b", "“ü”"]

@@ -12,7 +12,7 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.parquet_file import read_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.ledger import LEDGER_NAME, read_ledger
-from rarecall.analysis.runs.racing import Left, Race, raced
+from rarecall.analysis.runs.ranking.racing import Left, Race, raced
 from rarecall.analysis.runs.run import Run, TrialRecord
 from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
 from rarecall.analysis.uncertainty.intervals import LEVEL, Interval

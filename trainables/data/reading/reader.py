@@ -13,20 +13,20 @@ from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_names import label_of
 from rarecall.analysis.predictions.predictions import rarest_label
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.cells import (
+from rarecall.trainables.data.examples import Examples
+from rarecall.trainables.data.files.arrays import Column
+from rarecall.trainables.data.files.options import FileOptions
+from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, image_folder, joined
+from rarecall.trainables.data.reading.cells import (
     shown,
     text_of,
     text_problem,
     time_of,
     unknown_label,
 )
-from rarecall.trainables.data.examples import Examples
-from rarecall.trainables.data.files.arrays import Column
-from rarecall.trainables.data.files.options import FileOptions
-from rarecall.trainables.data.images import ArrayImages, FileImages, Images, check_image, image_folder, joined
-from rarecall.trainables.data.marks import with_found_labels
-from rarecall.trainables.data.meaning import settle_labels
-from rarecall.trainables.data.records import Records, read_records
+from rarecall.trainables.data.reading.marks import with_found_labels
+from rarecall.trainables.data.reading.meaning import settle_labels
+from rarecall.trainables.data.reading.records import Records, read_records
 from rarecall.trainables.tasks import build_task, keyword_rules
 from rarecall.trainables.tasks.config import TaskConfig
 from rarecall.trainables.tasks.keywords import marked

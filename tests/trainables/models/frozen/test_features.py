@@ -16,16 +16,16 @@ from transformers import (
 )
 
 from rarecall.trainables.data.encoding import EncodedImages, EncodedSplit
-from rarecall.trainables.models import features
 from rarecall.trainables.models.bases import BaseModel
-from rarecall.trainables.models.features import (
+from rarecall.trainables.models.frozen import features
+from rarecall.trainables.models.frozen.features import (
     TooSlowError,
     features_file,
     frozen_features,
     store_features,
     stored_features,
 )
-from rarecall.trainables.models.first_token import compute_first_token_only
+from rarecall.trainables.models.frozen.first_token import compute_first_token_only
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 T5 = {"vocab_size": 50, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_decoder_layers": 1, "num_heads": 2}

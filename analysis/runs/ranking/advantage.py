@@ -11,8 +11,8 @@ from rarecall.analysis.metrics import registry as metric_registry
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.baselines import PLAIN_BASELINE
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.ranking.standings import Standing, baseline_standings
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import Standing, baseline_standings
 from rarecall.analysis.uncertainty.bootstrap import percentile, posterior
 from rarecall.analysis.uncertainty.intervals import Interval
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.analysis.runs.leaderboard import FIXED_COLUMNS, leaderboard, to_csv, to_json, to_text, winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import FIXED_COLUMNS, leaderboard, to_csv, to_json, to_text, winner
 from rarecall.analysis.runs.run import Run
 from rarecall.analysis.text.table import cell_len
 

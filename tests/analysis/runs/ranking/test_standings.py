@@ -16,10 +16,10 @@ from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.leaderboard import leaderboard, to_json, to_text, winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_json, to_text, winner
+from rarecall.analysis.runs.ranking.standings import pareto_set, standings
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import pareto_set, standings
 from rarecall.analysis.uncertainty.intervals import exact
 
 WriteLedger = Callable[..., Path]

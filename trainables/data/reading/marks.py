@@ -5,9 +5,9 @@ from itertools import islice
 from pathlib import Path
 
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.cells import flag_of
 from rarecall.trainables.data.files.formats import file_rows
 from rarecall.trainables.data.files.options import FileOptions, Row
+from rarecall.trainables.data.reading.cells import flag_of
 from rarecall.trainables.tasks.config import TaskConfig
 
 LOOKED_AT = 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 from rarecall.analysis.errors import Fault, InputError
 from rarecall.analysis.predictions.label_names import label_of
 from rarecall.trainables.config import DataConfig
-from rarecall.trainables.data.fetching import fetched, saved_splits
+from rarecall.trainables.data.reading.fetching import fetched, saved_splits
 
 ROLES = ("path", "train", "validation", "test")
 _PATTERN = frozenset("*?[")

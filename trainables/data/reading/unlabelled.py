@@ -11,12 +11,12 @@ import numpy as np
 from rarecall.analysis.errors import Fault
 from rarecall.analysis.predictions.label_names import label_of
 from rarecall.analysis.predictions.label_space import LabelSpace
-from rarecall.trainables.data.cells import shown, text_of, text_problem
 from rarecall.trainables.data.examples import Examples
 from rarecall.trainables.data.files.columns import cell_at, check_columns
 from rarecall.trainables.data.files.formats import AS_THEY_ARE, file_rows, unheard
 from rarecall.trainables.data.files.options import FileOptions, Row, Tell, unusable
 from rarecall.trainables.data.images import ArrayImages, FileImages, Pixels, check_image, image_folder
+from rarecall.trainables.data.reading.cells import shown, text_of, text_problem
 
 KEPT_FAULTS = 20
 

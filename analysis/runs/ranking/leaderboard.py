@@ -12,14 +12,21 @@ from rarecall.analysis.criteria.bands import band_of
 from rarecall.analysis.criteria.judging import Judged, MetricsTable
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE
 from rarecall.analysis.errors import RunError
-from rarecall.analysis.runs.advantage import advantage
 from rarecall.analysis.runs.baselines import baselines_of
-from rarecall.analysis.runs.expectations import PLACES, Expectations, assessed, expectations
-from rarecall.analysis.runs.finalists import finalists
 from rarecall.analysis.runs.opened import Opened, read_opened
+from rarecall.analysis.runs.ranking.advantage import advantage
+from rarecall.analysis.runs.ranking.expectations import PLACES, Expectations, assessed, expectations
+from rarecall.analysis.runs.ranking.finalists import finalists
+from rarecall.analysis.runs.ranking.separation import separation
+from rarecall.analysis.runs.ranking.standings import (
+    RankBy,
+    Standing,
+    baseline_standings,
+    pareto_set,
+    standing_at,
+    standings,
+)
 from rarecall.analysis.runs.run import EpochRow, Run, TrialRecord
-from rarecall.analysis.runs.separation import separation
-from rarecall.analysis.runs.standings import RankBy, Standing, baseline_standings, pareto_set, standing_at, standings
 from rarecall.analysis.strict_json import dumps
 from rarecall.analysis.text import leaderboard as leaderboard_text
 from rarecall.analysis.visible import not_a_formula
@@ -64,7 +71,7 @@ def _on_all_rows(run: Run, trial: str) -> TrialRecord:
 
 
 def leaderboard(run: Run, rank_by: RankBy = "criteria") -> pd.DataFrame:
-    """One row per trial in rank order, which `analysis.runs.standings.standings` tells.
+    """One row per trial in rank order, which `analysis.runs.ranking.standings.standings` tells.
 
     Columns: rank (from 1), trial, status, epoch (the best one), epochs (how many ran), criteria_met, criteria_total,
     violation (total), minority_recall, score, pareto (whether no other trial beats it in both objectives; of a search

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from rarecall.trainables.models.architectures import READ_FIRST_TOKEN, head_modules, lora_targets
-from rarecall.trainables.models.first_token import compute_first_token_only
+from rarecall.trainables.models.frozen.first_token import compute_first_token_only
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 SMALL |= {"max_position_embeddings": 40, "pad_token_id": 0}

@@ -11,9 +11,9 @@ from scipy.special import ndtri
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.racing import paired_scores
+from rarecall.analysis.runs.ranking.racing import paired_scores
+from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import Standing
 from rarecall.analysis.uncertainty.intervals import LEVEL
 
 BEST = 3

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from rarecall.analysis.predictions.label_names import label_of
-from rarecall.trainables.data.listed import NotAListError, listed_cells
+from rarecall.trainables.data.reading.listed import NotAListError, listed_cells
 
 SHOWN_NAMES = 8
 SHOWN_CHARACTERS = 60

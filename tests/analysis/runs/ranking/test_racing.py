@@ -9,7 +9,7 @@ from scipy.stats import norm
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.racing import Left, overturning, raced
+from rarecall.analysis.runs.ranking.racing import Left, overturning, raced
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))
 GOAL = Goal()

@@ -10,10 +10,10 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.leaderboard import leaderboard, to_json
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
-from rarecall.analysis.runs.separation import separation
-from rarecall.analysis.runs.standings import standings
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_json
+from rarecall.analysis.runs.ranking.separation import separation
+from rarecall.analysis.runs.ranking.standings import standings
 from rarecall.analysis.text.leaderboard import render
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))

@@ -14,10 +14,10 @@ from rarecall.analysis.criteria.judging import Judged, MetricsTable, judge_all
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, judge, objective_key, objective_value
 from rarecall.analysis.runs.baseline import BaselineRow
 from rarecall.analysis.runs.baselines import baselines_of
-from rarecall.analysis.runs.epoch_order import best_first
 from rarecall.analysis.runs.evidence import Evidence
-from rarecall.analysis.runs.expectations import Expectations, expectations
-from rarecall.analysis.runs.pareto_front import pareto
+from rarecall.analysis.runs.ranking.epoch_order import best_first
+from rarecall.analysis.runs.ranking.expectations import Expectations, expectations
+from rarecall.analysis.runs.ranking.pareto_front import pareto
 from rarecall.analysis.runs.run import EndRow, EpochRow, Run, TrialRecord
 
 RankBy = Literal["criteria", "objective", "probability", "lower_bound", "expected"]

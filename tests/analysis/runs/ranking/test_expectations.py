@@ -13,11 +13,11 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.expectations import assessed, expectations
-from rarecall.analysis.runs.leaderboard import leaderboard, to_json, to_text, winner
 from rarecall.analysis.runs.ledger import read_ledger
+from rarecall.analysis.runs.ranking.expectations import assessed, expectations
+from rarecall.analysis.runs.ranking.leaderboard import leaderboard, to_json, to_text, winner
+from rarecall.analysis.runs.ranking.standings import standings
 from rarecall.analysis.runs.run import Run
-from rarecall.analysis.runs.standings import standings
 
 LABELS = LabelSpace(("common", "rare"), ("rare",))
 CRITERIA = ("recall[common] >= 0.70", "recall[rare] >= 0.40")

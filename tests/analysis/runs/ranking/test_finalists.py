@@ -9,9 +9,9 @@ from rarecall.analysis.metrics.evaluation import evaluate
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.parquet_file import write_predictions
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.finalists import FINALISTS_FOLDER, finalists, race_of
-from rarecall.analysis.runs.leaderboard import winner
 from rarecall.analysis.runs.ledger import LEDGER_NAME, Ledger, read_ledger
+from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER, finalists, race_of
+from rarecall.analysis.runs.ranking.leaderboard import winner
 from rarecall.analysis.text.finalists import finalists_text
 from rarecall.search.engine.queue import QueueSearcher
 from rarecall.search.engine.retraining.race import FoldsThatDecide

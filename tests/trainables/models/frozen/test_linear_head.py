@@ -6,7 +6,7 @@ import torch
 
 from rarecall.trainables.models import checkpoint
 from rarecall.trainables.models.architectures import first_of_head
-from rarecall.trainables.models.linear_head import put_linear_head
+from rarecall.trainables.models.frozen.linear_head import put_linear_head
 from tests.trainables.models.test_model_families import adapted, bases, batch_of, outputs_of, pool_of  # noqa: F401
 
 WITH_BIAS = ("bert", "roberta", "deberta-v2", "modernbert", "t5", "vit")

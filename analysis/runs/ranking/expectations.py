@@ -10,8 +10,8 @@ from rarecall.analysis.criteria.criterion import split_key
 from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
 from rarecall.analysis.criteria.verdicts import Assessment, metric_names, slices_of
 from rarecall.analysis.predictions.predictions import Predictions
-from rarecall.analysis.runs.epoch_order import best_first
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.ranking.epoch_order import best_first
 from rarecall.analysis.runs.run import EpochRow, Run
 from rarecall.analysis.uncertainty.expected import REDRAWS, Candidates, Expected, chosen, expected
 from rarecall.analysis.uncertainty.intervals import LEVEL

@@ -15,7 +15,7 @@ from transformers import (
 
 from rarecall.trainables.data.encoding import EncodedImages, EncodedSplit
 from rarecall.trainables.models.architectures import head_modules, lora_targets
-from rarecall.trainables.models.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
+from rarecall.trainables.models.frozen.frozen_prefix import FrozenPrefix, entry_width, kept_layers, state_bytes
 from rarecall.trainables.training.batches import model_inputs, pad_states
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32}
