@@ -92,15 +92,23 @@ def cost(of: Band, scores: FloatArray, predictions: Predictions, truth: BoolArra
     """
     named = named_classes(predictions, truth.shape[1])
     held, mine = of.holds(scores, named), truth[:, of.index]
-    here = float(mine.mean())
-    # Rows of the class and all others, each at its share in use; one that is not there adds nothing.
-    weights = np.where(mine, shares[of.index] / max(here, 1e-12), (1 - shares[of.index]) / max(1 - here, 1e-12))
-    weighted = weights / len(mine)
+    weighted = rows_at(mine[:, None], shares[of.index : of.index + 1])[:, 0] / len(mine)
     share = float(weighted[held].sum())
     inside = float(weighted[held & mine].sum())
     count = max(int(mine.sum()), 1)
     found, alone = (held | named[:, of.index]) & mine, named[:, of.index] & mine
     return Cost(share, inside / share if share else math.nan, found.sum() / count, alone.sum() / count)
+
+
+def rows_at(truth: BoolArray, shares: FloatArray) -> FloatArray:
+    """How much each row counts for each class [n, classes] where a share of them is of it, with a mean of 1.
+
+    truth: [n, classes]. shares: [classes]. Rows of the class and all others, each at its share; one that is not there
+    adds nothing.
+    """
+    here = truth.mean(axis=0)
+    weights: FloatArray = np.where(truth, shares / np.maximum(here, 1e-12), (1 - shares) / np.maximum(1 - here, 1e-12))
+    return weights
 
 
 def class_scores(predictions: Predictions, cuts: Sequence[float] = ()) -> FloatArray:

@@ -35,19 +35,20 @@ class Tally:
     def of(cls, predictions: Predictions, labels: LabelSpace, weights: FloatArray | None = None) -> Self:
         """Of one file or part of it; answers that cannot be read are left out.
 
-        weights: [n] how much each row counts, with a mean of 1.
+        weights: [n] how much each row counts, with a mean of 1; or [n, classes], for each class by itself.
         """
         if predictions.unreadable is not None:
             readable = np.array([answer is None for answer in predictions.unreadable], dtype=bool)
             predictions, weights = predictions.take(readable), None if weights is None else weights[readable]
         names, values = _scores(predictions, labels)
         weights = np.ones(len(predictions)) if weights is None else weights
-        counts = np.rint(weights @ named_classes(predictions, len(labels.classes))).astype(np.int64)
+        weights = weights[:, None] if weights.ndim == 1 else weights
+        counts = np.rint((weights * named_classes(predictions, len(labels.classes))).sum(axis=0)).astype(np.int64)
         return cls(
             len(predictions),
             dict(zip(labels.classes, counts.tolist(), strict=True)),
-            dict(zip(names, (weights @ values).tolist(), strict=True)),
-            dict(zip(names, (weights @ values**2).tolist(), strict=True)),
+            dict(zip(names, (weights * values).sum(axis=0).tolist(), strict=True)),
+            dict(zip(names, (weights * values**2).sum(axis=0).tolist(), strict=True)),
         )
 
     @classmethod

@@ -51,4 +51,6 @@ def read_calibration(path: Path, labels: LabelSpace) -> Stored:
         raise RunError(f"{path}: must be the calibration that the export wrote, got {error!r}") from error
     if (classes, found.independent, len(found.slopes)) != (labels.classes, labels.multilabel, len(classes)):
         raise RunError(f"{path}: must be about the classes of the model, {list(labels.classes)}, got {list(classes)}")
+    if training and set(training) != set(classes):
+        raise RunError(f"{path}: must have training rows of the classes {list(classes)}, got {list(training)}")
     return Stored(found, training)

@@ -13,6 +13,8 @@ from rarecall.analysis.visible import visible
 _WHOLE = re.compile(r"([+-]?)(\d+)\.0+")
 _TRUTH = {"true", "false"}
 _BLANKS = re.compile(r"[\s_-]+")
+# Marks that show nothing: variation selectors, the joiner of graphemes, the dot that case folding leaves of İ.
+_MARKS_UNSEEN = re.compile(r"[\ufe00-\ufe0f\u034f\u0307\U000e0100-\U000e01ef]")
 SHOWN_ALIKE = 5
 
 
@@ -60,14 +62,23 @@ def alike_key(name: str) -> str:
 
     >>> len({alike_key(name) for name in ("Hazard", "hazard", "HAZ\u200bARD")}), alike_key("01") == alike_key("1")
     (1, True)
+    >>> alike_key("10000001") == alike_key("10000002"), alike_key("\u0e14\u0e35") == alike_key("\u0e14\u0e39")
+    (False, False)
     """
     plain = unicodedata.normalize("NFKC", name).casefold()
-    plain = "".join(character for character in plain if unicodedata.category(character) not in ("Cf", "Cc", "Mn"))
+    plain = "".join(character for character in plain if not _invisible(character))
     plain = _BLANKS.sub(" ", plain).strip() or name
     try:
-        return f"{float(plain):g}" if plain[:1] in "+-.0123456789" else plain
+        number = float(plain) if plain[:1] in "+-.0123456789" else math.nan
     except ValueError:
         return plain
+    # Beyond, neighbours are one float.
+    return repr(number) if abs(number) < 2**53 else plain
+
+
+def _invisible(character: str) -> bool:
+    """Whether a character shows nothing by itself; vowel signs and tones do, which are marks like them."""
+    return unicodedata.category(character) in ("Cf", "Cc") or bool(_MARKS_UNSEEN.match(character))
 
 
 def alike_groups(counts: Mapping[str, int]) -> list[tuple[str, ...]]:

@@ -1,7 +1,5 @@
 """All that the trials of a run are held against: simple models, and the same model without mitigation."""
 
-from dataclasses import replace
-
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.runs.baseline import PREFIX, BaselineRow
 from rarecall.analysis.runs.run import Run, TrialRecord
@@ -26,7 +24,7 @@ def plain_trial(run: Run) -> TrialRecord | None:
 
 def _as_baseline(record: TrialRecord, run: Run) -> BaselineRow:
     best = best_epoch(record.epochs, run.criteria, run.objective)
-    row = BaselineRow(
+    return BaselineRow(
         baseline=PLAIN_BASELINE,
         title=f"the same model without mitigation ({record.trial}, {best.rows_seen:,} rows)",
         metrics=best.metrics,
@@ -38,4 +36,3 @@ def _as_baseline(record: TrialRecord, run: Run) -> BaselineRow:
         rule=best.rule,
         settings=record.params,
     )
-    return replace(row, checkpoint=best.checkpoint, params=record.params)

@@ -69,9 +69,8 @@ def finalists(run: Path, count: int, folds: int, all_folds: bool, overwrite: boo
     try:
         done = train_finalists(run, FinalsOptions(count, folds, not all_folds, overwrite, address), console)
     except KeyboardInterrupt:
-        every = " --all-folds" if all_folds else ""
         with contextlib.suppress(OSError):
-            echo(f"\nstopped; resume with: rarecall finalists {run} --count {count} --folds {folds}{every}")
+            echo(f"\nstopped; resume with: {_this_command()}")
         raise
     echo(finalists_text(finalists_of(done), done, console.width))
 

@@ -42,4 +42,4 @@ class QueueSearcher(TrialSource):
             self._choosy.ended()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nor here."""
+        """Nothing is learned here."""

@@ -198,7 +198,9 @@ class LoadedExperiment:
             InputError: parameters, of a ledger say, that the experiment does not allow.
         """
         sections = {key: self.tree[key] for key in TrialConfig.model_fields if key in self.tree}
-        rows = self.experiment.search.rows_by_epoch(params.get(EPOCHS, self.experiment.training.epochs))
+        epochs = params.get(EPOCHS, self.experiment.training.epochs)
+        # What is wrong with any others is told below.
+        rows = self.experiment.search.rows_by_epoch(epochs) if isinstance(epochs, int) else None
         given = {ROWS_PER_EPOCH: rows, **params} if rows else params
         try:
             return TrialConfig.model_validate(with_parameters(sections, given)).model_dump(mode="json")

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from rarecall.analysis.criteria.ranking import best_epoch
 from rarecall.analysis.errors import RunError
+from rarecall.analysis.runs.baselines import PLAIN_BASELINE, plain_trial
 from rarecall.analysis.runs.ledger import read_ledger
 from rarecall.analysis.runs.ranking.leaderboard import winner
 from rarecall.analysis.runs.ranking.standings import as_trial, standings
@@ -98,13 +99,19 @@ def _chosen(run: Run, trial: str | None) -> TrialRecord:
         if chosen is None:
             raise RunError(f"{run.folder}: {no_winner(standings(run))} Another trial: --trial ID, with --force")
         return chosen
+    if trial == PLAIN_BASELINE and (plain := plain_trial(run)) is not None:
+        return _with_checkpoint(run, plain)
     if trial in run.baselines:
         return _baseline(run, trial)
     if trial not in run.trials:
         raise RunError(f"{run.folder}: has no trial {trial!r}; `rarecall leaderboard {run.folder}` lists them")
-    if not any(row.checkpoint for row in run.trials[trial].epochs):
-        raise RunError(f"{run.folder}: trial {trial!r} has no checkpoint to export")
-    return run.trials[trial]
+    return _with_checkpoint(run, run.trials[trial])
+
+
+def _with_checkpoint(run: Run, record: TrialRecord) -> TrialRecord:
+    if not any(row.checkpoint for row in record.epochs):
+        raise RunError(f"{run.folder}: trial {record.trial!r} has no checkpoint to export")
+    return record
 
 
 def _baseline(run: Run, name: str) -> TrialRecord:

@@ -150,6 +150,7 @@ def _identity(options: PredictOptions, source: Source) -> dict[str, object]:
         "model": [_digest(path) for path in files if path.is_file()],
         "input": _digest(options.input) if options.input.is_file() else _listing(options.input),
         "input columns": source.inputs,
+        "reading": asdict(options.reading),
         "--prevalence": options.prevalence,
         "--abstain": options.abstain,
     }

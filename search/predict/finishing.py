@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
-from rarecall.analysis.calibration.abstention import Band, Cost, bands, class_scores, cost
+from rarecall.analysis.calibration.abstention import Band, Cost, bands, class_scores, cost, rows_at
 from rarecall.analysis.calibration.drift import Tally
 from rarecall.analysis.calibration.membership import named_classes, true_classes
 from rarecall.analysis.calibration.prevalence import completed, corrected
@@ -86,8 +86,11 @@ class Finishing:
         """Sums over the validation rows, weighted to the prevalence that was stated; None where there are none."""
         if self.reference is None:
             return None
-        if self.labels.multilabel or np.array_equal(self.before, self.after):
+        if np.array_equal(self.before, self.after):
             return self.tally(self.reference)
+        if self.labels.multilabel:
+            weights = rows_at(self._truth(self.reference), self.after)
+            return Tally.of(self.reference, self.labels, weights)
         ratio = np.divide(self.after, self.before, out=np.ones_like(self.after), where=self.before > 0)
         return Tally.of(self.reference, self.labels, self._truth(self.reference).astype(np.float64) @ ratio)
 

@@ -8,7 +8,7 @@ from rarecall.analysis.calibration.drift import Tally, named_apart, scored_apart
 from rarecall.analysis.text.table import Column, render_columns
 from rarecall.search.predict.finishing import Finishing
 
-# Classes in the table; with more, those that are rare or have drifted.
+# Classes in the table; with more, those that were named most.
 SHOWN = 12
 NEVER = "-"
 
@@ -36,9 +36,8 @@ def _table(here: Tally, before: Tally | None, finishing: Finishing) -> list[str]
     training = finishing.stored.training
     if total := sum(training.values()):
         columns.append(Column(("true in", "training"), tuple(percent(training[name] / total) for name in classes)))
-    scored = [name for name in here.totals if name in classes] or list(here.totals)
     if finishing.labels.dimensions:
-        return [*render_columns(columns), *_means(scored, here, before)]
+        return [*render_columns(columns), *_means(list(here.totals), here, before)]
     columns.append(Column(("mean", "probability"), tuple(number(here.mean(name)) for name in classes)))
     if before is not None:
         columns.append(Column(("in", "validation"), tuple(number(before.mean(name)) for name in classes)))

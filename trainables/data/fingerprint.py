@@ -13,7 +13,7 @@ from rarecall.trainables.data.reading.reader import Reading
 from rarecall.trainables.tasks.config import TaskConfig
 
 # How a file is written does not change what is in it.
-READING_KEYS = {"label_names", "format", "delimiter", "encoding", "quoting", "columns", "on_bad_row"}
+READING_KEYS = {"dataset", "label_names", "format", "delimiter", "encoding", "quoting", "columns", "on_bad_row"}
 _BETWEEN = "\x1f"
 
 

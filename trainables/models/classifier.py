@@ -153,6 +153,7 @@ class ClassifierPool:
         self._load("none")
 
     def _load(self, quantization: Quantization) -> None:
+        self._spent = False
         self._quantization: Quantization = quantization
         self._base = self._load_base(quantization)
         self._head = head_modules(self._base)
@@ -199,6 +200,7 @@ class ClassifierPool:
         """The base model itself with all its weights trainable; loaded anew, since a trial changes every weight."""
         self._load("none")
         self._initialise_head(seed)
+        self._spent = True
         return self._base.requires_grad_(True)
 
     def head_alone(self, seed: int) -> Any:
@@ -212,6 +214,10 @@ class ClassifierPool:
         return self._base
 
     def _take_back(self) -> None:
+        if self._spent:
+            # A trial has trained all of it.
+            self._load("none")
+            return
         if self._adapted is None:
             return
         self._base = self._adapted.unload()

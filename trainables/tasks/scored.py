@@ -8,6 +8,7 @@ import re
 from dataclasses import fields, replace
 from typing import Annotated, Any, ClassVar, Literal
 
+import regex
 from pydantic import Field, field_validator, model_validator
 
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
@@ -44,6 +45,10 @@ class CatastrophicConfig(Section):
     predicted_above: float
 
 
+# `{e<=1}` allows errors and `[[:alpha:]]` is a kind of letters, for the module regex alone.
+READ_OTHERWISE = re.compile(r"(?<!\\)\{[a-z]|\[\[:")
+
+
 class KeywordConfig(Section):
     """Words that keep a predicted score within bounds: those of `any`, or a regular expression as `pattern`.
 
@@ -64,9 +69,15 @@ class KeywordConfig(Section):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
+        # The module that searches takes these for more than Python's does.
+        if found := READ_OTHERWISE.search(value or ""):
+            raise ValueError(
+                f"must write {found.group()[:1]!r} as a character with a backslash before it, got {value!r}"
+            )
         try:
             re.compile(value or "")
-        except re.error as error:
+            regex.compile(value or "")
+        except (re.error, regex.error) as error:
             raise ValueError(f"must be a regular expression of Python's, got {value!r}: {error}") from None
         return value
 

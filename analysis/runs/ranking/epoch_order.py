@@ -13,10 +13,16 @@ from rarecall.analysis.runs.run import EpochRow, Run
 def best_first(rows: Sequence[EpochRow], run: Run) -> IntArray:
     """Positions of the rows, the best first, the earlier one on ties.
 
-    Where the best trial was trained again on all rows, epochs that have seen all of them come before all others.
+    Where the best trial was trained again on all rows, trials whose best epoch has seen all of them come before all
+    others. Which epoch a trial counts with does not depend on it: that one's checkpoint was kept.
     """
-    keys = rank_keys([row.metrics for row in rows], run.criteria, run.objective)
+    keys = [-column for column in rank_keys([row.metrics for row in rows], run.criteria, run.objective).T[::-1]]
     refits = {name for name, record in run.trials.items() if record.refit_of is not None}
-    most = max((row.rows_seen for row in rows), default=0) or math.inf
-    sampled = np.array([bool(refits) and row.trial not in refits and row.rows_seen < most for row in rows], np.bool_)
-    return np.lexsort([*(-column for column in keys.T[::-1]), sampled])
+    order = np.lexsort(keys)
+    if not refits:
+        return order
+    most = max(row.rows_seen for row in rows) or math.inf
+    # The first one of a trial is its best.
+    best = {row.trial: row for row in (rows[index] for index in order[::-1].tolist())}
+    whole = refits | {name for name, row in best.items() if row.rows_seen >= most}
+    return np.lexsort([*keys, np.array([row.trial not in whole for row in rows], dtype=np.bool_)])

@@ -60,12 +60,15 @@ def finalists(run: Run) -> tuple[Finalist, ...]:
     if not (run.folder / FINALISTS_FOLDER / LEDGER_NAME).is_file():
         return ()
     inner = read_ledger(run.folder / FINALISTS_FOLDER)
-    by_trial, race = _folds(inner), race_of(run, inner)
+    by_trial = _folds(inner)
+    race = _race(run, inner, by_trial)
     if race is None:
         planned = int((inner.header.get("finalists") or {}).get("folds", 0))
         complete = {trial: parts for trial, parts in by_trial.items() if len(parts) >= planned}
     else:
-        planned, complete = race.folds, by_trial if race.decided else {}
+        # One of which a fold failed is in neither, and cannot win by the folds that it has.
+        raced_to_an_end = (*race.racing, *race.left) if race.decided else ()
+        planned, complete = race.folds, {trial: by_trial[trial] for trial in raced_to_an_end}
     left = race.left if race else {}
     found = [_finalist(run, trial, parts, left.get(trial), planned) for trial, parts in complete.items()]
     return tuple(sorted(found, key=lambda one: (one.left is None, *_order(one, run)), reverse=True))
@@ -76,11 +79,15 @@ def race_of(run: Run, inner: Run) -> Race | None:
 
     One of which a fold failed does not race.
     """
+    return _race(run, inner, _folds(inner))
+
+
+def _race(run: Run, inner: Run, by_trial: Mapping[str, Mapping[int, Predictions]]) -> Race | None:
     told = inner.header.get("finalists") or {}
     if not told.get("race"):
         return None
     failed = {_name(record) for record in inner.trials.values() if record.end and record.end.status == "failed"}
-    racing = {trial: parts for trial, parts in _folds(inner).items() if trial not in failed}
+    racing = {trial: parts for trial, parts in by_trial.items() if trial not in failed}
     goal = Goal(run.criteria, run.objective)
     return raced(racing, int(told["folds"]), run.labels, goal, lambda pooled: _best(pooled, run))
 

@@ -74,7 +74,8 @@ def run_finals(loaded: LoadedExperiment, folder: RunFolder, options: FinalsOptio
     # With one finalist there is nothing to decide: its figures are what is wanted.
     options = replace(options, race=options.race and len(chosen) > 1)
     if options.race and earlier and _told(options) == read_ledger(inner.ledger).header.get("finalists"):
-        left = [request for request in left if FoldsThatDecide(run, inner.ledger).wanted(request)]
+        race = FoldsThatDecide(run, inner.ledger)
+        left = [request for request in left if race.wanted(request)]
     if left:
         with_states = with_frozen_states(data, loaded.experiment, base, console)
         folded = with_folds(with_states, options.folds, loaded.experiment.search.seed)

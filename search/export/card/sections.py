@@ -124,7 +124,7 @@ def baselines_section(exported: Exported, run: Run) -> str:
         if one.best is not None
     ]
     found = advantage(trial, run)
-    sentence = f"\n\n{advantage_text(found, len(run.criteria))}" if found else ""
+    sentence = f"\n\n{plain_text(advantage_text(found, len(run.criteria)))}" if found else ""
     return f"\n## Beside baselines\n\n{plain_table(('on validation rows', *keys), rows)}{sentence}\n"
 
 
@@ -146,7 +146,7 @@ def calibration_section(errors: dict[str, Any] | None, labels: LabelSpace) -> st
         (name, *(f"{errors[split][name][when]:.3f}" for split in splits for when in ("before", "after")))
         for name in labels.classes
     ]
-    return f"## How sure it is\n\n{CALIBRATED}\n\n{markdown_table(header, rows)}\n\n"
+    return f"## How sure it is\n\n{CALIBRATED}\n\n{plain_table(header, rows)}\n\n"
 
 
 def limits_section(run: Run, folder: str, images: bool, max_length: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from rarecall.analysis.calibration.abstention import rows_at
 from rarecall.analysis.calibration.drift import Tally, named_apart, scored_apart
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
@@ -30,6 +31,18 @@ def test_parts_add_up_to_the_whole_and_are_read_back():
     assert again.named == {"calm": 100 - whole.predicted_class.sum(), "threat": whole.predicted_class.sum()}
     assert again.mean("threat") == pytest.approx(whole.probabilities[:, 1].mean())
     assert again.spread("threat") == pytest.approx(whole.probabilities[:, 1].std())
+
+
+def test_each_label_is_weighed_to_its_own_share():
+    """2 of 4 rows have a, 1 of 4 has b; at shares of 1/4 and 1/2 they weigh 1/2 and 2, the others 3/2 and 2/3."""
+    truth = np.array([[True, True], [True, False], [False, False], [False, False]])
+    weights = rows_at(truth, np.array([0.25, 0.5]))
+    np.testing.assert_allclose(weights, [[0.5, 2.0], [0.5, 2 / 3], [1.5, 2 / 3], [1.5, 2 / 3]])
+    rows = Predictions(np.arange(4), true_labels=truth, predicted_labels=truth, probabilities=truth * 0.8 + 0.1)
+    found = Tally.of(rows, LabelSpace(("a", "b"), ("b",)), weights)
+    assert found.named == {"a": 1, "b": 2}
+    # 0.9 for a quarter of the rows and 0.1 for the others; one half of each.
+    assert [found.mean(name) for name in ("a", "b")] == pytest.approx([0.3, 0.5])
 
 
 def test_scores_of_tiers_have_their_overall_score_beside_them():

@@ -112,6 +112,26 @@ def test_the_trial_without_mitigation_is_a_baseline_as_well(with_plain):
     assert "the same model without mitigation" in page(of_run(with_plain))
 
 
+def test_which_epoch_a_trial_counts_with_does_not_depend_on_a_refit(rows, write_ledger):
+    """Its best epoch came before it had seen all rows; that one's checkpoint was kept."""
+
+    def epoch(trial, number, count, seen):
+        return rows.epoch(trial, number, evaluate(found(count), LABELS)) | {"rows_seen": seen}
+
+    told = [
+        *(rows.trial("t0001"), epoch("t0001", 1, 80, 40), epoch("t0001", 2, 70, 100), rows.end("t0001")),
+        *(rows.trial("t0002"), epoch("t0002", 1, 60, 100), rows.end("t0002")),
+        *(
+            rows.trial("t0001-all") | {"origin": "all rows: t0001"},
+            epoch("t0001-all", 1, 50, 100),
+            rows.end("t0001-all"),
+        ),
+    ]
+    ranked = standings(read_ledger(write_ledger(rows.run(LABELS, ()), *told)))
+    # The trials that have seen all rows by their best epoch come first.
+    assert [(one.record.trial, one.best.epoch) for one in ranked] == [("t0002", 1), ("t0001-all", 1), ("t0001", 1)]
+
+
 def test_a_row_that_lacks_something_is_told(rows, write_ledger, tmp_path):
     path = write_ledger(rows.run(LABELS, ()), baseline_row("baseline-whole", found(1)).as_row())
     with (path / "ledger.jsonl").open("a") as file:

@@ -128,6 +128,8 @@ def test_a_dataset_by_its_folder(tmp_path, cache):
     found = splits(tmp_path, path=None, dataset="set")
     assert sorted([*numbers(found.train), *numbers(found.validation)]) == list(range(40))
     assert numbers(found.test) == list(range(40, 60))
+    # A run keeps the folder's whole name; the rows are the same.
+    assert splits(tmp_path, path=None, dataset=str(tmp_path / "set")).data_hash == found.data_hash
     (tmp_path / "empty").mkdir()
     assert "data.dataset: must be a dataset that can be had, got" in told(tmp_path, path=None, dataset="empty")
 

@@ -123,11 +123,9 @@ def test_lists_are_read_also_those_in_texts(tmp_path, cell, labels):
     assert first == labels
 
 
-@pytest.mark.parametrize("cell", ["[hazard, delay]", "['a', ", "[[1], 2]", "[" * 300 + "]" * 300, "{'a': 1}"])
+@pytest.mark.parametrize("cell", ["[hazard, delay]", "[[1], 2]", "[" * 300 + "]" * 300, "{'a': 1}"])
 def test_what_only_looks_like_a_list_is_refused(tmp_path, cell):
     path = json_file(tmp_path, [cell, ["x"], ["y"]])
-    if cell == "['a', ":
-        return  # no closing bracket: a text like any other
     assert "must hold a list of labels, or a text with '|' between them" in told(path, MANY)
 
 

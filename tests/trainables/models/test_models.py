@@ -98,6 +98,16 @@ def test_whole_model_trains_every_weight(pool):
     assert all(parameter.requires_grad for parameter in pool.whole(seed=0).parameters())
 
 
+def test_a_head_alone_sits_on_the_base_as_it_was(pool):
+    before = {name: value.clone() for name, value in pool.head_alone(seed=0).state_dict().items()}
+    trained = pool.whole(seed=0)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(1.0)
+    for name, value in pool.head_alone(seed=0).state_dict().items():
+        torch.testing.assert_close(value, before[name])
+
+
 def test_parameters_are_counted_as_trained_and_in_all(pool):
     """MiniLM has 22,713,216: its pooler is among them, the classifier of three labels is not."""
     pooler, classifier = 384 * 384 + 384, 384 * 3 + 3

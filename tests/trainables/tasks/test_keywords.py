@@ -160,6 +160,8 @@ def test_what_is_found_goes_with_its_row(tmp_path, still_minilm):
         ({"any": ["a"], "at_least": 5, "at_most": 4}, "at_least must not be above at_most, got 5 and 4"),
         ({"any": ["a"], "at_least": 11}, "keywords[0] must have bounds from 0 to 10, got [11.0]"),
         ({"any": ["a"], "at_least": 1, "dimension": "mturity"}, "keywords[0].dimension must be one of ['maturity'"),
+        ({"pattern": "x{e<=1}", "at_least": 1}, "must write '{' as a character with a backslash before it"),
+        ({"pattern": "[[:alpha:]]+", "at_least": 1}, "must write '[' as a character with a backslash before it"),
         ({"pattern": "(a", "at_least": 1}, "must be a regular expression of Python's, got '(a': missing )"),
         ({"any": [" "], "at_least": 1}, "should match pattern"),
         ({"any": [], "at_least": 1}, "at least 1 item"),

@@ -17,6 +17,7 @@ from rarecall.trainables.data.files.options import first_line, unusable
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".lzma": "xz", ".zst": "zstd", ".zip": "zip"}
 # What the first bytes of a packed file are; a name may say something else.
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+_MAGIC[b"]\x00\x00"] = "xz"  # the older .lzma
 # What the libraries raise for bytes that are not of their kind, or are cut.
 BROKEN = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pyarrow.ArrowException, RuntimeError)
 

@@ -25,6 +25,10 @@ def workbook_table(path: Path, options: FileOptions, tell: Tell) -> Table:
         told = ", ".join(map(repr, book.sheet_names[1:4]))
         tell(f"{path}: read the sheet {book.sheet_names[0]!r}, not {told}")
     numbered = ((line, record) for line, record in enumerate(records, start=1) if any(map(_filled, record)))
+    width = len(records[0]) if records else 0
+    if options.columns and width != len(options.columns):
+        rule = f"must have as many columns as data.columns names, {len(options.columns)}"
+        raise unusable(path, rule, str(width))
     header = options.columns or tuple(str(cell) for cell in next(numbered, (1, []))[1])
     return Table(header, (Row(line, dict(zip(header, map(_cell, record), strict=False))) for line, record in numbered))
 

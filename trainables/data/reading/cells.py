@@ -129,12 +129,12 @@ def number_of(cell: object) -> float:
 def time_of(cell: object) -> float:
     """Seconds since 1970 of a date or time, also as ISO 8601 writes them, or the number that the cell holds; else NaN.
 
-    >>> time_of("1970-01-02"), time_of(2019), time_of("1970-01-01T00:00:10Z"), time_of("soon")
-    (86400.0, 2019.0, 10.0, nan)
+    >>> time_of("1970-01-02"), time_of(2019), time_of("1970-01-01T00:00:10Z"), time_of("soon"), time_of("inf")
+    (86400.0, 2019.0, 10.0, nan, nan)
     """
     number = number_of(cell)
     if not math.isnan(number):
-        return number
+        return number if math.isfinite(number) else math.nan
     try:
         moment = datetime.fromisoformat(cell.strip()) if isinstance(cell, str) else cell
         if isinstance(moment, datetime):

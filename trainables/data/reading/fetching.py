@@ -62,7 +62,11 @@ def saved_splits(name: str) -> dict[str, Path]:
         raise InputError(where, [Fault(where, "must be a dataset that can be had", first_line(error))]) from None
     folder = cache_folder() / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
-    return {split: _stored(part, folder / f"{_key(name, split)}.parquet") for split, part in loaded.items()}
+    try:
+        return {split: _stored(part, folder / f"{_key(name, split)}.parquet") for split, part in loaded.items()}
+    except pyarrow.ArrowException as error:
+        rule = "must hold texts, numbers and lists of them"
+        raise InputError(where, [Fault(where, rule, first_line(error))]) from None
 
 
 def _loaded(datasets: Any, name: str) -> Any:

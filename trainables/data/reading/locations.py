@@ -79,7 +79,8 @@ def _expanded(base: Path, name: str) -> list[Path]:
     path = base / name
     if not _PATTERN & set(name) or path.exists():
         return [path]
-    return [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]
+    # Below the base, whose own name may hold brackets.
+    return [base / one for one in sorted(glob.glob(name, root_dir=base, recursive=True))]
 
 
 def _of_dataset(name: str, base: Path) -> dict[str, tuple[Path, ...]]:

@@ -103,10 +103,35 @@ def race_folder(run_folder: Path) -> Path:
 
 
 def test_a_race_that_goes_on_has_no_winner_yet(race_folder: Path) -> None:
+    # 7 and 6 of 10 on two of five folds: three more may turn that round.
+    for trial, hits in (("steady", (4, 3)), ("lucky", (3, 3))):
+        for fold, found in enumerate(hits, start=1):
+            path = race_folder / FINALISTS_FOLDER / f"{trial}-fold{fold}.parquet"
+            write_predictions(path, predictions_of(100 * fold, found, 5), LABELS)
     run = read_ledger(race_folder)
-    race = race_of(run, read_ledger(race_folder / FINALISTS_FOLDER))
-    # 8 and 4 of 10 on two of five folds: enough rows to tell, or not, but the same for all who ask.
-    assert bool(finalists(run)) == race.decided
+    assert not race_of(run, read_ledger(race_folder / FINALISTS_FOLDER)).decided
+    assert finalists(run) == ()
+
+
+@pytest.mark.parametrize("folds", [0, 1])
+def test_a_finalist_of_which_a_fold_failed_does_not_win_by_the_others(
+    race_folder: Path, rows: SimpleNamespace, folds: int
+) -> None:
+    """Two that race are told apart by two folds; a third one found all rows in the one fold that it has, or none."""
+    inner = race_folder / FINALISTS_FOLDER
+    for trial, found in (("steady", 30), ("lucky", 3)):
+        for fold in (1, 2):
+            write_predictions(inner / f"{trial}-fold{fold}.parquet", predictions_of(100 * fold, found, 30), LABELS)
+    write_predictions(inner / "third-fold1.parquet", predictions_of(100, 30, 30), LABELS)
+    with Ledger(inner / LEDGER_NAME) as ledger:
+        for fold in range(1, folds + 1):
+            name = f"third-fold{fold}"
+            ledger.append(rows.trial(name, finalist="third", fold=fold))
+            ledger.append(rows.epoch(name, 1, {}, predictions=f"{name}.parquet"))
+            ledger.append(rows.end(name))
+        ledger.append(rows.trial("third-fold5", finalist="third", fold=5))
+        ledger.append(rows.end("third-fold5", "failed"))
+    assert [one.trial for one in finalists(read_ledger(race_folder))] == ["steady", "lucky"]
 
 
 def test_a_decided_race_names_who_left_and_trains_no_more(race_folder: Path, rows: SimpleNamespace) -> None:

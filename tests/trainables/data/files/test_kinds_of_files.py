@@ -57,6 +57,7 @@ PACKERS = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
+    ".lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
     ".zst": lambda data: pyarrow.compress(data, codec="zstd", asbytes=True),
     ".zip": zipped,
 }
