@@ -320,7 +320,8 @@ def plan(loaded, data, place):
         searcher, scheduler = search._searcher(), search._scheduler()
         suggested = [repr(searcher.suggest(f"t{number}")) for number in range(3)]
     slots = layout_within(experiment.resources, experiment.search.trials, 4, 1)
-    rungs = None if scheduler is None else repr(vars(scheduler))
+    # Not what an object's own text says, which holds its address and so is never the same.
+    rungs = None if scheduler is None else [scheduler.debug_string(), scheduler._share, scheduler._spared]
     return [repr(goal), repr(told), suggested, repr(slots), rungs, experiment.auto_space, str(loaded.run_folder())]
 
 
