@@ -57,3 +57,8 @@ class InputError(RarecallError):
 
 class RunError(RarecallError):
     """A run folder cannot be used as asked."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows its first line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Time and memory of reading and evaluating as the input doubles: a ratio near 2 is linear.
+"""Time of reading and evaluating as the input doubles: a ratio near 2 is linear.
 
     python benchmarks/doubling.py [ROWS]
 
@@ -61,7 +61,7 @@ def _outside(rows: int, folder: Path) -> Callable[[], object]:
 
 
 def _classes(rows: int, folder: Path) -> Callable[[], object]:
-    """As many look-alike names as there are rows in thousands."""
+    """As many names as there are rows, among which look-alikes are sought."""
     names = {f"name {i}": i for i in range(rows)}
     return lambda: alike_groups(names)
 

@@ -26,7 +26,6 @@ from rarecall.search.engine.preparation.screen.candidates import is_mitigation
 from rarecall.trainables.baselines.rows import baseline_rows
 from rarecall.trainables.baselines.suite import Encoder
 from rarecall.trainables.config import TrainingConfig
-from rarecall.trainables.screen import screening
 from rarecall.trainables.screen.screening import Candidate, screen
 from rarecall.trainables.screen.stacked import HeadSettings
 
@@ -55,9 +54,8 @@ def screened(trainer: Trainer, params: Sequence[Mapping[str, Any]]) -> tuple[Flo
         for number, one in enumerate(params)
         for strength in STRENGTHS
     ]
-    screening.JUDGED = len(tried)
     scores, qualities = np.full(len(params), -np.inf), np.full(len(params), -np.inf)
-    for one in screen(features, rows.train, task, trainer.goal, tried):
+    for one in screen(features, rows.train, task, trainer.goal, tried, most=len(tried)):
         number = one.candidate.params["number"]
         scores[number], qualities[number] = max(scores[number], one.score), max(qualities[number], one.quality)
     return scores, qualities

@@ -122,7 +122,7 @@ class Run:
 
         race: folds are added only as long as they can change which one wins.
 
-        One row per finalist, the winner first: trial, folds, rows, criteria_met, the objective on all folds with its
+        One row per finalist, the winner first: trial, folds, rows, criteria_met, the objective on its folds with its
         90 % interval, and every metric of the pooled predictions.
         """
         from rich.console import Console  # noqa: PLC0415  # with what follows

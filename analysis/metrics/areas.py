@@ -12,17 +12,17 @@ from rarecall.analysis.metrics.tally import Tally
 
 
 def _weighted_roc_auc(counted: Tally, weights: FloatArray) -> FloatArray:
-    return _weighted_by_class(counted, weights, _area_under_roc)
+    return _weightedby_class(counted, weights, _area_under_roc)
 
 
 def _weighted_pr_auc(counted: Tally, weights: FloatArray) -> FloatArray:
-    return _weighted_by_class(counted, weights, _average_precision)
+    return _weightedby_class(counted, weights, _average_precision)
 
 
 Area = Callable[[FloatArray, FloatArray], FloatArray]
 
 
-def _weighted_by_class(counted: Tally, weights: FloatArray, area: Area) -> FloatArray:
+def _weightedby_class(counted: Tally, weights: FloatArray, area: Area) -> FloatArray:
     """area: from the weights with and without the class, [draws, distinct probabilities], descending."""
     values = np.full((len(weights), len(counted.support)), np.nan)
     if counted.probabilities is None:
@@ -69,7 +69,7 @@ def roc_auc(tally: Tally) -> FloatArray:
     """Area under the ROC curve of each class against the rest, [classes]; NaN where one side has no row."""
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415  # a second that reading a finished run does without
 
-    return _by_class(tally, roc_auc_score)
+    return by_class(tally, roc_auc_score)
 
 
 @register(
@@ -87,10 +87,11 @@ def pr_auc(tally: Tally) -> FloatArray:
     """Average precision of each class against the rest, [classes]; NaN for a class without rows or with all."""
     from sklearn.metrics import average_precision_score  # noqa: PLC0415  # as above
 
-    return _by_class(tally, average_precision_score)
+    return by_class(tally, average_precision_score)
 
 
-def _by_class(tally: Tally, area: Callable[[BoolArray, FloatArray], float]) -> FloatArray:
+def by_class(tally: Tally, area: Callable[[BoolArray, FloatArray], float]) -> FloatArray:
+    """What a function of truth and probability [n] gives for each class with rows on both sides, NaN for others."""
     values = np.full(len(tally.support), np.nan)
     if tally.probabilities is None:
         return values

@@ -4,6 +4,7 @@ import numpy as np
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.metrics import widths
+from rarecall.analysis.metrics.areas import by_class
 from rarecall.analysis.metrics.by_class import recall
 from rarecall.analysis.metrics.means import known_mean, ratio
 from rarecall.analysis.metrics.registry import register
@@ -68,13 +69,7 @@ def recall_at_fpr1(tally: Tally) -> FloatArray:
 
 
 def _recall_at(tally: Tally, most: float) -> FloatArray:
-    values = np.full(len(tally.support), np.nan)
-    if tally.probabilities is None:
-        return values
-    truth = tally.truth
-    for index in np.flatnonzero((tally.support > 0) & (tally.support < tally.rows)):
-        values[index] = _best_recall(truth[:, index], tally.probabilities[:, index], most)
-    return values
+    return by_class(tally, lambda truth, probability: _best_recall(truth, probability, most))
 
 
 def _best_recall(truth: BoolArray, probability: FloatArray, most: float) -> float:

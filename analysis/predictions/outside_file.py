@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from rarecall.analysis.arrays import FloatArray, IntArray
-from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.errors import Fault, InputError, first_line
 from rarecall.analysis.predictions.label_names import alike_notes, by_meaning, label_of, merged_names
 from rarecall.analysis.predictions.label_space import CatastrophicRule, LabelSpace
 from rarecall.analysis.predictions.parquet_file import OVERALL, SLICE
@@ -117,7 +117,7 @@ def _table(path: Path) -> pd.DataFrame:
             return _delimited(path, "\t" if suffix == ".tsv" else ",")
         return _whole_json(path) if suffix == ".json" else pd.DataFrame(list(_json_rows(path)))
     except _UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         remedy = "give a .parquet, .csv or .tsv file, or JSON Lines"
         raise InputError(str(path), [Fault("file", f"must be a table of predictions: {reason}", "", remedy)]) from error
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rarecall.analysis.arrays import BoolArray, FloatArray, IntArray, NameArray
-from rarecall.analysis.errors import RunError
+from rarecall.analysis.errors import RunError, first_line
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 
@@ -61,7 +61,7 @@ def read_predictions(path: str | os.PathLike[str], labels: LabelSpace) -> Predic
         table = pq.ParquetFile(path).read()
         table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise RunError(f"{path}: the stored predictions cannot be read: {reason} (run the trial again)") from error
     needed = ("row",) if labels.multilabel else ("row", "true", "predicted")
     missing = [name for name in needed if name not in table.column_names]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 from rarecall.analysis.arrays import BoolArray, FloatArray
 from rarecall.analysis.calibration.membership import named_classes, true_classes
@@ -31,25 +32,18 @@ class Point:
 @dataclass(frozen=True)
 class Curve:
     """points: from the highest threshold down. rows: of the class; all_rows: in all. named: what the decision rule
-    gives, hits and alarms; of several tiers, those at or above.
+    gives, hits and alarms; of several tiers, those at or above. average_precision: over all thresholds, as scikit-learn
+    has it.
     """
 
     points: tuple[Point, ...]
     rows: int
     all_rows: int
     named: tuple[int, int]
+    average_precision: float
 
     def recall(self, point: Point) -> float:
         return point.hits / self.rows
-
-    @property
-    def average_precision(self) -> float:
-        """Mean precision at the rows of the class, as scikit-learn has it where no thresholds were left out."""
-        before, total = 0, 0.0
-        for point in self.points:
-            total += (point.hits - before) * point.precision
-            before = point.hits
-        return total / self.rows
 
 
 def curve(score: FloatArray, truth: BoolArray, named: BoolArray, level: float) -> Curve:
@@ -74,7 +68,8 @@ def curve(score: FloatArray, truth: BoolArray, named: BoolArray, level: float) -
         Point(float(at), int(hit), int(alarm), exact(int(hit), rows, level))
         for at, hit, alarm in zip(kept, hits, alarms, strict=True)
     )
-    return Curve(points, rows, len(score), (int((named & truth).sum()), int((named & ~truth).sum())))
+    told = (int((named & truth).sum()), int((named & ~truth).sum()))
+    return Curve(points, rows, len(score), told, float(average_precision_score(truth, score)))
 
 
 def class_curve(predictions: Predictions, labels: LabelSpace, name: str, level: float) -> Curve | None:

@@ -14,7 +14,7 @@ from rarecall.analysis.text.wording import interval_text, value_text
 
 
 def finalists_text(finals: tuple[Finalist, ...], run: Run, width: int) -> str:
-    """A table within `width` columns, the winner first, and its verdicts on all folds together."""
+    """A table within `width` columns, the winner first, and its verdicts on its folds together."""
     columns = [
         Column(("trial",), tuple(one.trial for one in finals), "<"),
         Column(("criteria", "met"), tuple(f"{one.met}/{len(run.criteria)}" for one in finals)),

@@ -11,7 +11,6 @@ from rarecall.analysis.criteria.ranking import DEFAULT_OBJECTIVE, objective_key
 from rarecall.analysis.runs.opened import Opened
 from rarecall.analysis.runs.ranking.advantage import advantage
 from rarecall.analysis.runs.ranking.expectations import Expectations
-from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ranking.separation import separation
 from rarecall.analysis.runs.ranking.standings import (
     RankBy,
@@ -116,7 +115,7 @@ def _against_baselines(ranked: Sequence[Standing], run: Run, width: int) -> list
 
 def _told_apart(ranked: Sequence[Standing], run: Run, width: int) -> list[str]:
     """Whether more trials would decide anything; finalists decide by more rows."""
-    found = None if (run.folder / FINALISTS_FOLDER).is_dir() else separation(ranked, run)
+    found = separation(ranked, run)
     return textwrap.wrap(separation_text(found), width) if found else []
 
 

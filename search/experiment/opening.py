@@ -10,6 +10,7 @@ from rarecall.search.experiment.overrides import value_at
 from rarecall.search.experiment.quick import scaled_down
 from rarecall.search.experiment.schema import Experiment, LoadedExperiment, StorageConfig, experiment_from
 from rarecall.search.experiment.yaml_file import read_extended
+from rarecall.trainables.data.reading.locations import ROLES
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Experiment
 
@@ -63,9 +64,5 @@ def _with_rows(tree: Mapping[str, Any], folder: Path, data: Any) -> dict[str, An
     storage = value_at(tree, "storage.path") or StorageConfig().path
     files = {key.removeprefix("data."): path for key, path in stored_rows(data, folder / str(storage)).items()}
     section = tree.get("data")
-    kept = {
-        key: value
-        for key, value in (section or {}).items()
-        if key not in ("dataset", "path", "train", "validation", "test")
-    }
+    kept = {key: value for key, value in (section or {}).items() if key not in ("dataset", *ROLES)}
     return {**tree, "data": {**kept, **files}}

@@ -1,19 +1,21 @@
 """An exported model on labelled data: predictions beside what is true, for `rarecall evaluate`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from rarecall.analysis.calibration.stored import read_calibration
 from rarecall.analysis.criteria.criterion import parse
 from rarecall.analysis.evaluation.targets import Target
 from rarecall.analysis.predictions.label_space import LabelSpace
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.search.predict.command import BATCH_ROWS, read_experiment
-from rarecall.search.predict.finishing import open_finishing
 from rarecall.search.review.facts import measured_facts
 from rarecall.trainables.config import DataConfig, SplitConfig, TrialConfig
 from rarecall.trainables.data.reading.locations import label_names
 from rarecall.trainables.data.reading.reader import read_rows
+from rarecall.trainables.exported.names import CALIBRATION_FILE
 from rarecall.trainables.exported.predictor import Predictor, open_predictor
 from rarecall.trainables.tasks import Task, default_minority
 from rarecall.trainables.tasks.config import TaskConfig
@@ -55,7 +57,10 @@ def labelled_by(
         label_names(experiment.data, folder),
     )
     predictions = predictor.predictions(predictor.encode(reading.examples))
-    return open_finishing(folder, task).finished(predictions), task.label_space
+    if predictions.probabilities is not None:
+        rescaling = read_calibration(folder / CALIBRATION_FILE, task.label_space).rescaling
+        predictions = replace(predictions, probabilities=rescaling.applied(predictions.probabilities))
+    return predictions, task.label_space
 
 
 def _alone(data: DataConfig) -> DataConfig:

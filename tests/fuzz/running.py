@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from rarecall.analysis.errors import RarecallError
+from rarecall.analysis.visible import visible
 from tests.fuzz.mutation import mutated
 from tests.fuzz.surfaces import SURFACES
 
@@ -63,7 +64,7 @@ def _outcome(surface: str, seed: int, folder: Path) -> str:
             warnings.simplefilter("ignore")
             SURFACES[surface].run(input_of(surface, seed), folder)
     except RarecallError as error:
-        return "refused" if "\x1b" not in str(error) else "a control character in a message"
+        return "refused" if visible(str(error)) == str(error) else "a control character in a message"
     except BaseException:
         return "".join(traceback.format_exc().splitlines(keepends=True)[-6:])
     return "used"

@@ -67,11 +67,17 @@ class Held:
 
 
 def screen(
-    features: Features, rows: Examples, task: Task, goal: Goal, candidates: Sequence[Candidate], seed: int = 0
+    features: Features,
+    rows: Examples,
+    task: Task,
+    goal: Goal,
+    candidates: Sequence[Candidate],
+    seed: int = 0,
+    most: int = JUDGED,
 ) -> list[Screened]:
     """What each candidate is worth, the best first: those with a score by it, all others by their quality.
 
-    features: [n, d] of the training rows.
+    features: [n, d] of the training rows. most: heads that are judged by a decision rule.
     """
     held = Held.of(rows, seed)
     inside, outside = Part(rows, held.inside), Part(rows, held.outside)
@@ -79,7 +85,7 @@ def screen(
     seen = features[held.outside]
     qualities = np.array([quality(task.predictions(head.outputs(seen), outside), task.label_space) for head in heads])
     scores = np.full(len(heads), np.nan)
-    for number in np.argsort(-qualities, kind="stable")[:JUDGED].tolist():
+    for number in np.argsort(-qualities, kind="stable")[:most].tolist():
         training = candidates[number].settings.training
         scores[number] = judged(heads[number].outputs(seen), outside, task, goal, training, seed)
     found = [Screened(*parts) for parts in zip(candidates, qualities.tolist(), scores.tolist(), strict=True)]

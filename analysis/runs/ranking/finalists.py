@@ -22,7 +22,7 @@ FINALISTS_FOLDER = "finalists"
 
 @dataclass(frozen=True)
 class Finalist:
-    """One configuration on all folds together.
+    """One configuration on its folds together: all of them, or those until a race was decided.
 
     trial: its name in the search. folds: how many were pooled. rows: validation rows of all of them. metrics: of the
     pooled predictions. met: how many criteria these meet. objective: interval of the objective's true value. left: when
@@ -43,7 +43,7 @@ class Finalist:
         return len(self.predictions)
 
     def value(self, run: Run) -> float:
-        """The objective on all folds together, as measured."""
+        """The objective on its folds together, as measured."""
         return self.metrics.get(run.objective, math.nan)
 
 

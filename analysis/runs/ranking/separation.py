@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from rarecall.analysis.criteria.goal import Goal
 from rarecall.analysis.predictions.predictions import Predictions
 from rarecall.analysis.runs.evidence import Evidence
+from rarecall.analysis.runs.ranking.finalists import FINALISTS_FOLDER
 from rarecall.analysis.runs.ranking.racing import paired_scores
 from rarecall.analysis.runs.ranking.standings import Standing
 from rarecall.analysis.runs.run import Run
@@ -45,10 +46,13 @@ class Separation:
 
 
 def separation(ranked: Sequence[Standing], run: Run, level: float = LEVEL) -> Separation | None:
-    """The best three trials where chance may have put them in their order; None where one is surely the best of them.
+    """The best three trials where chance may have put them in their order; None where the first is surely better than
+    the second or the third.
 
-    None as well where there are fewer, or their predictions are not of the same rows.
+    None as well where there are fewer, their predictions are not of the same rows, or finalists decide already.
     """
+    if (run.folder / FINALISTS_FOLDER).is_dir():
+        return None
     first = [one for one in ranked if one.may_win and one.best is not None][:BEST]
     found = _predictions(first, run)
     if len(found) < BEST or not run.labels.minority:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rarecall.analysis.errors import first_line
 from rarecall.trainables.data.files.columns import check_columns
-from rarecall.trainables.data.files.options import first_line, unusable
+from rarecall.trainables.data.files.options import unusable
 
 Column = Sequence[Any] | NDArray[np.uint8]
 

@@ -9,8 +9,9 @@ import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
 
+from rarecall.analysis.errors import first_line
 from rarecall.trainables.data.files.columns import check_columns, top_level
-from rarecall.trainables.data.files.options import Row, first_line, unusable
+from rarecall.trainables.data.files.options import Row, unusable
 
 BATCH_ROWS = 2048
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rarecall.analysis.errors import first_line
 from rarecall.trainables.data.files.columnar import BATCH_ROWS
 from rarecall.trainables.data.files.columns import check_columns
-from rarecall.trainables.data.files.options import Row, first_line, unusable
+from rarecall.trainables.data.files.options import Row, unusable
 
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
 IMAGE, LABEL = "image", "label"

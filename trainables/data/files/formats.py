@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from rarecall.analysis.errors import first_line
 from rarecall.trainables.data.files import arrays, columnar, delimited, folders, json_rows, workbook
 from rarecall.trainables.data.files.charset import text_lines
 from rarecall.trainables.data.files.columns import check_columns
-from rarecall.trainables.data.files.options import FileOptions, Format, Row, Table, Tell, first_line, unusable
+from rarecall.trainables.data.files.options import FileOptions, Format, Row, Table, Tell, unusable
 from rarecall.trainables.data.files.unpacking import SUFFIXES as PACKED
 from rarecall.trainables.data.files.unpacking import inner_name, opened
 

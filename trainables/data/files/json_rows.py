@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from rarecall.analysis.errors import Fault
+from rarecall.analysis.errors import Fault, first_line
 from rarecall.trainables.data.files.charset import misfit, text_lines
-from rarecall.trainables.data.files.options import FileOptions, Row, Tell, first_line, unusable
+from rarecall.trainables.data.files.options import FileOptions, Row, Tell, unusable
 
 ARRAY_REMEDY = "give an array of objects, one object of arrays of equal length, or JSON Lines"
 

@@ -54,8 +54,3 @@ class Table(NamedTuple):
 def unusable(path: object, rule: str, value: str = "", remedy: str = "") -> InputError:
     """One fault of a file as a whole."""
     return InputError(str(path), [Fault(str(path), rule, value, remedy)])
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without what follows its first line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow
 
-from rarecall.trainables.data.files.options import first_line, unusable
+from rarecall.analysis.errors import first_line
+from rarecall.trainables.data.files.options import unusable
 
 SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".lzma": "xz", ".zst": "zstd", ".zip": "zip"}
 # What the first bytes of a packed file are; a name may say something else.

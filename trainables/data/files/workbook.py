@@ -6,7 +6,8 @@ from typing import Any
 
 import python_calamine
 
-from rarecall.trainables.data.files.options import FileOptions, Row, Table, Tell, first_line, unusable
+from rarecall.analysis.errors import first_line
+from rarecall.trainables.data.files.options import FileOptions, Row, Table, Tell, unusable
 
 
 def workbook_table(path: Path, options: FileOptions, tell: Tell) -> Table:

@@ -8,9 +8,8 @@ import fsspec
 import pyarrow
 import pyarrow.parquet
 
-from rarecall.analysis.errors import Fault, InputError
+from rarecall.analysis.errors import Fault, InputError, first_line
 from rarecall.trainables.data.files.folders import dataset_rows
-from rarecall.trainables.data.files.options import first_line
 from rarecall.trainables.models.cache import cache_folder
 
 # What a URI needs beside fsspec.

@@ -1,4 +1,4 @@
-"""The finalists: configurations trained again on other folds and seeds, and what all folds together say."""
+"""The finalists: configurations trained again on other folds and seeds, and what their folds together say."""
 
 from rarecall.analysis.report.contents import Report
 from rarecall.analysis.report.html.drawing.strip import amount_scale, share_scale, strip
